@@ -1,0 +1,1 @@
+//! Random forests that give the same answer every time, their validation and their model files.

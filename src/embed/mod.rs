@@ -1,0 +1,1 @@
+//! Few coordinates for many features: PCA, neighbours, UMAP, t-SNE, and how faithful they are.

@@ -1,0 +1,1 @@
+//! Why a forest decided so: SHAP values and permutation importance.

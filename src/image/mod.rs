@@ -1,0 +1,1 @@
+//! Label and intensity images: reading, writing, tiles.

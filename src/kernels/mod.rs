@@ -1,0 +1,1 @@
+//! Numeric kernels: they know numbers, not images or tables.

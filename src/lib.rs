@@ -1,0 +1,30 @@
+//! From label images and measurement tables to a biological hypothesis that holds when the analysis
+//! is run again.
+//!
+//! Modules stand in the order in which data flows; each imports only from those above it.
+
+pub mod error;
+pub mod progress;
+pub mod seed;
+
+pub mod kernels;
+
+pub mod image;
+pub mod regions;
+pub mod table;
+
+pub mod embed;
+
+pub mod cluster;
+
+pub mod classify;
+
+pub mod explain;
+
+pub mod select;
+
+pub mod stability;
+
+pub mod report;
+
+pub use error::{Error, Result};

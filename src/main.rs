@@ -1,0 +1,3 @@
+//! The command `explore`.
+
+fn main() {}

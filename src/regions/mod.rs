@@ -1,0 +1,1 @@
+//! From a label image to a table of region properties.

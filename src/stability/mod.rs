@@ -1,0 +1,1 @@
+//! How much of a result survives another run, another sample, another choice.
