@@ -4,6 +4,7 @@
 //! Modules stand in the order in which data flows; each imports only from those above it.
 
 pub mod error;
+pub mod output;
 pub mod progress;
 pub mod seed;
 

@@ -1,0 +1,80 @@
+//! Files appear whole or not at all: written beside their place under a temporary name, then renamed.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What to do with a file that already stands where the output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// Refuse, and say so.
+    #[default]
+    Keep,
+    /// Replace it.
+    Overwrite,
+}
+
+/// Writes a file through `fill`; on any failure the place is left as it was.
+///
+/// # Errors
+/// When the file exists and must be kept, the folder is missing or read-only, or `fill` fails.
+pub fn write_whole(
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    check_free(path, existing)?;
+    let partial = Partial::beside(path);
+    let file = File::create(&partial.0).map_err(|e| cannot_write(path, &e))?;
+    let mut writer = BufWriter::new(file);
+    fill(&mut writer).map_err(|e| e.in_file(path))?;
+    writer.flush().map_err(|e| cannot_write(path, &e))?;
+    drop(writer);
+    fs::rename(&partial.0, path).map_err(|e| cannot_write(path, &e))
+}
+
+/// Refuses early, before any work is done, what [`write_whole`] would refuse late.
+///
+/// # Errors
+/// When `path` exists and must be kept, is a folder, or its folder is missing.
+pub fn check_free(path: &Path, existing: Existing) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::io("is a folder, not a file").in_file(path));
+    }
+    if path.exists() && existing == Existing::Keep {
+        return Err(Error::io("already exists")
+            .in_file(path)
+            .help("choose another name with -o, or replace it with --overwrite"));
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(Error::io("the folder does not exist").in_file(folder).help("create it first"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error for an output that the system refuses.
+pub(crate) fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
+    Error::io(format!("cannot be written: {error}"))
+        .in_file(path)
+        .help("check that the folder exists, is writable and has room, or choose another with -o")
+}
+
+/// A temporary name that is removed again unless it was renamed into place.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn beside(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self(path.with_file_name(format!(".{name}.{}.partial", std::process::id())))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
