@@ -29,3 +29,7 @@ pub mod explain;
 pub mod report;
 
 pub use error::{Error, Result};
+
+/// Version of the JSON that `--json`, `summary.json` and model files carry; raised when a field
+/// changes its meaning or goes.
+pub const SCHEMA_VERSION: u32 = 1;

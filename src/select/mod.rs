@@ -5,11 +5,12 @@
 
 mod suffices;
 
+use linfa::traits::Fit;
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::cluster::{KMeans, Kmeans};
+use crate::cluster::KMeans;
 use crate::error::{Error, Result};
 use crate::table::{Features, families, ranks, spearman};
 
@@ -277,8 +278,8 @@ fn held_out(
                 return Ok(None);
             }
             let others = features.columns(&rest)?;
-            let groups: Kmeans = KMeans::params(k).n_init(3).seed(seed).fit(&others)?;
-            Ok(Some(column_ranks.strengths(others.matrix(), groups.centroids().view())))
+            let groups = KMeans::params(k).n_init(3).seed(seed).fit(&others)?;
+            Ok(Some(column_ranks.strengths(others.matrix(), groups.centroids())))
         })
         .collect()
 }

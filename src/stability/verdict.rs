@@ -88,6 +88,9 @@ impl Verdict {
 /// Every measure that keeps the light from green, the ones that weigh most first.
 fn findings(e: &Evidence) -> Vec<(Light, String)> {
     let mut findings = Vec::new();
+    if e.k < 2 {
+        findings.push((Light::Red, "there is one group only".to_owned()));
+    }
     if e.null_p > NULL_LEVEL {
         let reason = format!(
             "a single population explains the table as well (p = {:.2}, should be at most {NULL_LEVEL})",
