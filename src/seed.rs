@@ -29,7 +29,8 @@ impl Seed {
 
     /// The stream of draws for item `index` of the purpose `name`.
     pub fn stream(self, name: &str, index: u64) -> Stream {
-        let named = name.bytes().fold(mix(self.0.wrapping_add(GOLDEN)), |h, b| mix(h ^ u64::from(b)));
+        let named =
+            name.bytes().fold(mix(self.0.wrapping_add(GOLDEN)), |h, b| mix(h ^ u64::from(b)));
         Stream { state: mix(named ^ mix(index.wrapping_mul(GOLDEN).wrapping_add(1))) }
     }
 
