@@ -7,6 +7,7 @@ mod grid;
 mod intensity;
 mod label;
 pub mod synth;
+mod write;
 
 pub use grid::Grid;
 pub use intensity::{IntensityImage, Pixels};
