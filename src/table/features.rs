@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Features {
-    dataset: DatasetBase<Array2<f64>, ()>,
+    dataset: DatasetBase<Array2<f64>, Array1<()>>,
     rows: Vec<usize>,
 }
 
@@ -158,7 +158,7 @@ impl Features {
 }
 
 impl Deref for Features {
-    type Target = DatasetBase<Array2<f64>, ()>;
+    type Target = DatasetBase<Array2<f64>, Array1<()>>;
 
     fn deref(&self) -> &Self::Target {
         &self.dataset
