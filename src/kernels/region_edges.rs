@@ -17,7 +17,13 @@ pub struct Edges {
 
 impl Edges {
     /// All counts of one object; `codes` false leaves the perimeter codes out.
-    pub fn of(spans: &[Span], first_x: u32, n_columns: u32, codes: bool, rows: &mut BitRows) -> Self {
+    pub fn of(
+        spans: &[Span],
+        first_x: u32,
+        n_columns: u32,
+        codes: bool,
+        rows: &mut BitRows,
+    ) -> Self {
         let mut edges = Self::default();
         let mut above: &[Span] = &[];
         let mut overlaps = [0u64; 3];
@@ -207,7 +213,11 @@ mod tests {
     /// `#` is inside; rows start at 3 and columns at 70 to cross a word.
     fn check(picture: &[&str], euler: i64) {
         let inside = |y: i64, x: i64| {
-            y >= 0 && x >= 0 && picture.get(y as usize).is_some_and(|r| r.as_bytes().get(x as usize) == Some(&b'#'))
+            y >= 0
+                && x >= 0
+                && picture
+                    .get(y as usize)
+                    .is_some_and(|r| r.as_bytes().get(x as usize) == Some(&b'#'))
         };
         let width = picture[0].len() as i64;
         let mut spans: Vec<Span> = Vec::new();
@@ -215,13 +225,18 @@ mod tests {
             for x in (0..width).filter(|&x| inside(y, x)) {
                 match spans.last_mut() {
                     Some(s) if s.row == y as u32 + 3 && s.end == x as u32 + 70 => s.end += 1,
-                    _ => spans.push(Span { row: y as u32 + 3, start: x as u32 + 70, end: x as u32 + 71 }),
+                    _ => spans.push(Span {
+                        row: y as u32 + 3,
+                        start: x as u32 + 70,
+                        end: x as u32 + 71,
+                    }),
                 }
             }
         }
         let edges = Edges::of(&spans, 70, width as u32, true, &mut BitRows::default());
         let all = || (-1..=picture.len() as i64).flat_map(|y| (-1..=width).map(move |x| (y, x)));
-        let count = |test: &dyn Fn(i64, i64) -> bool| all().filter(|&(y, x)| test(y, x)).count() as u64;
+        let count =
+            |test: &dyn Fn(i64, i64) -> bool| all().filter(|&(y, x)| test(y, x)).count() as u64;
         assert_eq!(edges.area, count(&inside));
         let steps = [(0, 1), (1, 0), (1, 1), (1, -1)];
         for dir in steps {
@@ -239,9 +254,11 @@ mod tests {
         assert_eq!(edges.euler, euler, "{picture:?}");
         let n4 = [(-1, 0), (1, 0), (0, -1), (0, 1)];
         let n8 = [(-1, -1), (-1, 1), (1, -1), (1, 1)];
-        let on_border = |y: i64, x: i64| inside(y, x) && n4.iter().any(|d| !inside(y + d.0, x + d.1));
+        let on_border =
+            |y: i64, x: i64| inside(y, x) && n4.iter().any(|d| !inside(y + d.0, x + d.1));
         let code = |y: i64, x: i64| {
-            let near = |ds: &[(i64, i64)]| ds.iter().filter(|d| on_border(y + d.0, x + d.1)).count();
+            let near =
+                |ds: &[(i64, i64)]| ds.iter().filter(|d| on_border(y + d.0, x + d.1)).count();
             if on_border(y, x) { 1 + 2 * near(&n4) + 10 * near(&n8) } else { 0 }
         };
         let classes: [&[usize]; 3] = [&[5, 7, 15, 17, 25, 27], &[21, 33], &[13, 23]];

@@ -174,7 +174,9 @@ mod tests {
     fn slow(spans: &[Span], spacing: [f64; 2]) -> HullSize {
         let pixels: Vec<Point> = spans
             .iter()
-            .flat_map(|s| (s.start..s.end).map(|x| Point { y: 2 * i64::from(s.row), x: 2 * i64::from(x) }))
+            .flat_map(|s| {
+                (s.start..s.end).map(|x| Point { y: 2 * i64::from(s.row), x: 2 * i64::from(x) })
+            })
             .collect();
         let inside = |points: &[Point], p: Point| {
             !points.iter().any(|&a| {
@@ -184,7 +186,9 @@ mod tests {
                 })
             })
         };
-        let around = |p: &Point| [(1, 0), (-1, 0), (0, 1), (0, -1)].map(|(y, x)| Point { y: p.y + y, x: p.x + x });
+        let around = |p: &Point| {
+            [(1, 0), (-1, 0), (0, 1), (0, -1)].map(|(y, x)| Point { y: p.y + y, x: p.x + x })
+        };
         let midpoints: Vec<Point> = pixels.iter().flat_map(around).collect();
         let end = pixels.iter().map(|p| p.x.max(p.y)).max().unwrap();
         let hull: Vec<Point> = (0..=end / 2)
@@ -197,13 +201,17 @@ mod tests {
             let d = scaled(a.to(b));
             d[0].hypot(d[1])
         };
-        let feret_max = contour.iter().flat_map(|&a| contour.iter().map(move |&b| far(a, b))).fold(0.0, f64::max);
+        let feret_max = contour
+            .iter()
+            .flat_map(|&a| contour.iter().map(move |&b| far(a, b)))
+            .fold(0.0, f64::max);
         let mut feret_min = f64::INFINITY;
         for &a in &contour {
             for &b in contour.iter().filter(|&&b| b != a) {
                 let heights: Vec<i128> = contour.iter().map(|&q| a.to(b).cross(a.to(q))).collect();
                 if heights.iter().all(|&h| h >= 0) {
-                    let height = *heights.iter().max().unwrap() as f64 / 4.0 * spacing[0] * spacing[1];
+                    let height =
+                        *heights.iter().max().unwrap() as f64 / 4.0 * spacing[0] * spacing[1];
                     feret_min = feret_min.min(height / far(a, b));
                 }
             }
@@ -212,7 +220,8 @@ mod tests {
     }
 
     fn check(rows: &[(u32, u32, u32)]) {
-        let spans: Vec<Span> = rows.iter().map(|&(row, start, end)| Span { row, start, end }).collect();
+        let spans: Vec<Span> =
+            rows.iter().map(|&(row, start, end)| Span { row, start, end }).collect();
         for spacing in [[1.0, 1.0], [0.5, 2.0]] {
             let (fast, slow) = (Hull::default().measure(&spans, spacing), slow(&spans, spacing));
             assert_eq!(fast.area, slow.area, "{rows:?}");

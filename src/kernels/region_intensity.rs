@@ -193,9 +193,10 @@ impl ExactSum {
 
     /// The sum as little-endian bytes, for partial results on disk.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let parts = self.parts.iter().flat_map(|(place, value)| {
-            place.to_le_bytes().into_iter().chain(value.to_le_bytes())
-        });
+        let parts = self
+            .parts
+            .iter()
+            .flat_map(|(place, value)| place.to_le_bytes().into_iter().chain(value.to_le_bytes()));
         self.whole.to_le_bytes().into_iter().chain(parts).collect()
     }
 
@@ -285,7 +286,8 @@ mod tests {
 
     #[test]
     fn any_split_gives_the_same_bits() {
-        let values: Vec<f32> = (0..200).map(|i| (i as f32 * 0.7).sin() * 10f32.powi(i % 31 - 15)).collect();
+        let values: Vec<f32> =
+            (0..200).map(|i| (i as f32 * 0.7).sin() * 10f32.powi(i % 31 - 15)).collect();
         let whole = of(&values);
         for cut in [1, 7, 100, 199] {
             let mut back = of(&values[cut..]);

@@ -243,7 +243,14 @@ mod tests {
     /// A stack with holes and gaps: 3 planes of 5 rows.
     fn spans() -> Vec<Span> {
         let span = |row, start, end| Span { row, start, end };
-        vec![span(2, 7, 9), span(3, 4, 6), span(3, 8, 12), span(6, 5, 6), span(11, 4, 13), span(12, 4, 5)]
+        vec![
+            span(2, 7, 9),
+            span(3, 4, 6),
+            span(3, 8, 12),
+            span(6, 5, 6),
+            span(11, 4, 13),
+            span(12, 4, 5),
+        ]
     }
 
     #[test]
@@ -256,9 +263,7 @@ mod tests {
         let pixels: Vec<[f64; 3]> = spans
             .iter()
             .flat_map(|s| {
-                (s.start..s.end).map(|x| {
-                    [s.row / n_rows, s.row % n_rows - 1, x - 4].map(f64::from)
-                })
+                (s.start..s.end).map(|x| [s.row / n_rows, s.row % n_rows - 1, x - 4].map(f64::from))
             })
             .collect();
         let power_sum = |entry: usize, origin: [f64; 3]| -> f64 {
