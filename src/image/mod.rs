@@ -1,1 +1,14 @@
-//! Label and intensity images: reading, writing, tiles.
+//! Files and arrays become label and intensity images: pixels in (z,) y, x order with their spacing.
+//!
+//! A [`LabelImage`] says which object every pixel belongs to, an [`IntensityImage`] what was measured
+//! there. Both stand on a [`Grid`]. [`synth`] makes images whose truth is known.
+
+mod grid;
+mod intensity;
+mod label;
+pub mod synth;
+mod write;
+
+pub use grid::Grid;
+pub use intensity::{IntensityImage, Pixels};
+pub use label::LabelImage;
