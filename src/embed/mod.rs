@@ -1,1 +1,3 @@
 //! Few coordinates for many features: PCA, neighbours, UMAP, t-SNE, and how faithful they are.
+
+pub mod neighbors;

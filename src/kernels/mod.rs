@@ -1,1 +1,3 @@
 //! Numeric kernels: they know numbers, not images or tables.
+
+pub(crate) mod nearest_rows;
