@@ -5,6 +5,8 @@
 //! that no nearer row was passed over; a row for which the proof fails is scanned again in f64. So
 //! the result is the same on every processor, whatever tile it used.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 /// What is small between near rows. Both are sums over the columns; roots are taken by the caller.
@@ -92,45 +94,164 @@ impl Path {
         Self::Portable
     }
 
-    fn run(self, refs: Rows, queries: Rows, k: usize, gap: Gap, skip_self: bool) -> Vec<Vec<Hit>> {
+    /// Queries and references of one tile: as many sums as the registers hold.
+    fn shape(self) -> (usize, usize) {
         match self {
-            Self::Portable => search::<2, 8>(self, refs, queries, k, gap, skip_self),
+            Self::Portable => (2, 8),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => search::<4, 24>(self, refs, queries, k, gap, skip_self),
+            Self::Avx2 => (4, 24),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => search::<8, 48>(self, refs, queries, k, gap, skip_self),
+            Self::Avx512 => (8, 48),
         }
+    }
+
+    fn run(self, refs: Rows, queries: Rows, k: usize, gap: Gap, skip_self: bool) -> Vec<Vec<Hit>> {
+        let frame = Frame::of(refs, queries);
+        let search = Search { path: self, refs, queries, k, gap, skip_self, frame };
+        let panels = search.pack();
+        let starts: Vec<usize> = (0..queries.len()).step_by(TASK).collect();
+        let tasks: Vec<Vec<Vec<Hit>>> = starts
+            .par_iter()
+            .map(|&start| search.task(&panels, start..queries.len().min(start + TASK)))
+            .collect();
+        tasks.into_iter().flatten().collect()
     }
 }
 
-fn search<const Q: usize, const R: usize>(
+/// What is searched for, and where.
+struct Search<'a> {
     path: Path,
-    references: Rows,
-    queries: Rows,
+    refs: Rows<'a>,
+    queries: Rows<'a>,
     k: usize,
     gap: Gap,
     skip_self: bool,
-) -> Vec<Vec<Hit>> {
-    let frame = Frame::of(references, queries);
-    let panels = pack::<R>(references, &frame, gap);
-    let starts: Vec<usize> = (0..queries.len()).step_by(TASK).collect();
-    let blocks: Vec<Vec<Vec<Hit>>> = starts
-        .par_iter()
-        .map(|&start| {
-            let end = (start + TASK).min(queries.len());
-            let mut found =
-                scan::<Q, R>(path, &panels, queries, start..end, &frame, k, gap, skip_self);
-            found
-                .iter_mut()
-                .enumerate()
-                .map(|(i, list)| {
-                    let me = skip_self.then_some(start + i);
-                    list.finish(references, queries.row(start + i), k, gap, &frame, me)
-                })
-                .collect()
-        })
-        .collect();
-    blocks.into_iter().flatten().collect()
+    frame: Frame,
+}
+
+impl Search<'_> {
+    /// Columns of a panel. Squared gaps have one more, minus half the squared norm: with a query
+    /// column of ones the tile's sums become x.y - |y|^2 / 2, largest where the gap is smallest.
+    fn depth(&self) -> usize {
+        self.refs.width + usize::from(self.gap == Gap::Squared)
+    }
+
+    /// References in panels as wide as a tile, column by column; empty places are infinitely far.
+    fn pack(&self) -> Vec<f32> {
+        let (depth, (_, lanes)) = (self.depth(), self.path.shape());
+        let mut panels = vec![0.0; self.refs.len().div_ceil(lanes) * depth * lanes];
+        panels.par_chunks_exact_mut(depth * lanes).enumerate().for_each(|(p, panel)| {
+            let far = if self.gap == Gap::Squared { f32::NEG_INFINITY } else { f32::INFINITY };
+            panel[(depth - 1) * lanes..].fill(far);
+            for (lane, i) in (p * lanes..self.refs.len().min((p + 1) * lanes)).enumerate() {
+                let mut norm = 0.0;
+                for (column, x) in self.frame.place(self.refs.row(i)).enumerate() {
+                    panel[column * lanes + lane] = x;
+                    norm += f64::from(x) * f64::from(x);
+                }
+                if self.gap == Gap::Squared {
+                    panel[(depth - 1) * lanes + lane] = (-0.5 * norm) as f32;
+                }
+            }
+        });
+        panels
+    }
+
+    /// The hits of the queries in `range`.
+    fn task(&self, panels: &[f32], range: Range<usize>) -> Vec<Vec<Hit>> {
+        let (depth, (height, lanes)) = (self.depth(), self.path.shape());
+        let mut lists: Vec<Candidates> = range.clone().map(|_| Candidates::new(self.k)).collect();
+        let mut groups = vec![1.0; range.len().div_ceil(height) * depth * height];
+        for (slot, i) in range.clone().enumerate() {
+            let group = &mut groups[slot / height * depth * height..];
+            for (column, x) in self.frame.place(self.queries.row(i)).enumerate() {
+                group[column * height + slot % height] = x;
+            }
+        }
+        let panel_len = depth * lanes;
+        let per_block = (BLOCK_BYTES / (panel_len * size_of::<f32>())).max(1);
+        for (block, block_panels) in panels.chunks(per_block * panel_len).enumerate() {
+            let queries = groups.chunks_exact(depth * height).zip(lists.chunks_mut(height));
+            for (group, (query, lists)) in queries.enumerate() {
+                let first_row = range.start + group * height;
+                self.scan(query, block_panels, lists, block * per_block * lanes, first_row);
+            }
+        }
+        lists.iter().zip(range).map(|(list, i)| self.finish(list, i)).collect()
+    }
+
+    /// Offers one block of panels, whose first reference is `first`, to one group of queries.
+    fn scan(
+        &self,
+        query: &[f32],
+        panels: &[f32],
+        lists: &mut [Candidates],
+        first: usize,
+        first_row: usize,
+    ) {
+        let (height, lanes) = self.path.shape();
+        let panel_len = self.depth() * lanes;
+        let mut sums = [0.0; MOST_SUMS];
+        let mut bars = [f32::INFINITY; MOST_QUERIES];
+        bars.iter_mut().zip(lists.iter()).for_each(|(bar, list)| *bar = list.bar);
+        let mut next = 0;
+        while let Some(skipped) =
+            self.path.skim(self.gap, query, &panels[next * panel_len..], &bars[..height], &mut sums)
+        {
+            let base = first + (next + skipped) * lanes;
+            for (q, list) in lists.iter_mut().enumerate() {
+                for (j, &sum) in (base..).zip(&sums[q * lanes..(q + 1) * lanes]) {
+                    if sum > list.bar && !(self.skip_self && j == first_row + q) {
+                        list.push(sum, j as u32);
+                    }
+                }
+                bars[q] = list.bar;
+            }
+            next += skipped + 1;
+        }
+    }
+
+    /// Measures the candidates, and scans again where rounding may have hidden a nearer row.
+    fn finish(&self, candidates: &Candidates, i: usize) -> Vec<Hit> {
+        let (query, k) = (self.queries.row(i), self.k);
+        let measure =
+            |&(_, j): &(f32, u32)| (self.gap.between(query, self.refs.row(j as usize)), j);
+        let mut hits: Vec<Hit> = candidates.list.iter().map(measure).collect();
+        sort_hits(&mut hits);
+        hits.truncate(k);
+        if hits.len() == k && self.is_proven(candidates.bar, hits[k - 1].0, query) {
+            return hits;
+        }
+        rescan(self.refs, query, k, self.gap, self.skip_self.then_some(i))
+    }
+
+    /// Whether every row that was passed over is farther than `kth`, the gap of the k-th hit.
+    ///
+    /// Standard bounds on rounded sums (Higham 2002, section 3.1), in the frame's scale: a row y
+    /// within `kth` of the query x has |y| <= |x| + root of kth, which bounds the error of its sum.
+    fn is_proven(&self, bar: f32, kth: f64, query: &[f64]) -> bool {
+        if bar == f32::NEG_INFINITY {
+            return true;
+        }
+        let unit = f64::from(f32::EPSILON) / 2.0;
+        let width = query.len() as f64;
+        let placed = self.frame.place(query).map(f64::from);
+        match self.gap {
+            Gap::Squared => {
+                let kth = kth * self.frame.scale * self.frame.scale;
+                let norm: f64 = placed.map(|x| x * x).sum();
+                let reach = norm.sqrt() + kth.sqrt();
+                let doubt = unit * (2.0 * width + 16.0) * reach * (norm.sqrt() + reach) + 1e-36;
+                norm - 2.0 * f64::from(bar) > kth + doubt
+            }
+            Gap::Absolute => {
+                let kth = kth * self.frame.scale;
+                let norm: f64 = placed.map(f64::abs).sum();
+                let doubt = unit * (width + 8.0) * (2.0 * norm + kth) + 1e-36;
+                -f64::from(bar) > kth + doubt
+            }
+        }
+    }
 }
 
 /// Values are centred and scaled to at most 1, so that f32 neither cancels nor overflows.
@@ -160,165 +281,6 @@ impl Frame {
     }
 }
 
-/// References in panels of `R` rows, column by column.
-///
-/// Squared gaps get one more column, minus half the squared norm: with a query column of ones the
-/// tile's sums become x.y - |y|^2 / 2, which is largest where the gap is smallest.
-fn pack<const R: usize>(rows: Rows, frame: &Frame, gap: Gap) -> Vec<[f32; R]> {
-    let depth = depth(rows.width, gap);
-    let (blank, tail) = match gap {
-        Gap::Squared => (0.0, f32::NEG_INFINITY),
-        Gap::Absolute => (f32::INFINITY, f32::INFINITY),
-    };
-    let mut panels = vec![[blank; R]; rows.len().div_ceil(R) * depth];
-    panels.par_chunks_exact_mut(depth).enumerate().for_each(|(p, panel)| {
-        panel[depth - 1] = [tail; R];
-        for (lane, i) in (p * R..rows.len().min((p + 1) * R)).enumerate() {
-            let mut norm = 0.0;
-            for (column, x) in frame.place(rows.row(i)).enumerate() {
-                panel[column][lane] = x;
-                norm += f64::from(x) * f64::from(x);
-            }
-            if gap == Gap::Squared {
-                panel[depth - 1][lane] = (-0.5 * norm) as f32;
-            }
-        }
-    });
-    panels
-}
-
-fn depth(width: usize, gap: Gap) -> usize {
-    width + usize::from(gap == Gap::Squared)
-}
-
-/// The candidates of `range` of the queries, over all panels.
-#[expect(clippy::too_many_arguments, reason = "the two sides of a search and what is searched for")]
-fn scan<const Q: usize, const R: usize>(
-    path: Path,
-    panels: &[[f32; R]],
-    queries: Rows,
-    range: std::ops::Range<usize>,
-    frame: &Frame,
-    k: usize,
-    gap: Gap,
-    skip_self: bool,
-) -> Vec<Candidates> {
-    let depth = depth(queries.width, gap);
-    let mut lists: Vec<Candidates> = range.clone().map(|_| Candidates::new(k)).collect();
-    let mut groups = vec![[1.0; Q]; range.len().div_ceil(Q) * depth];
-    for (slot, i) in range.clone().enumerate() {
-        let group = &mut groups[slot / Q * depth..][..depth];
-        frame.place(queries.row(i)).zip(group).for_each(|(x, column)| column[slot % Q] = x);
-    }
-    let per_block = (BLOCK_BYTES / (depth * R * size_of::<f32>())).max(1);
-    for (block, block_panels) in panels.chunks(per_block * depth).enumerate() {
-        for (group, (query, lists)) in
-            groups.chunks_exact(depth).zip(lists.chunks_mut(Q)).enumerate()
-        {
-            let mut bar = [f32::INFINITY; Q];
-            bar.iter_mut().zip(lists.iter()).for_each(|(bar, list)| *bar = list.bar);
-            for (p, panel) in block_panels.chunks_exact(depth).enumerate() {
-                let (sums, passes) = tile::<Q, R>(path, query, panel, &bar, gap);
-                if !passes {
-                    continue;
-                }
-                let first = (block * per_block + p) * R;
-                for (q, list) in lists.iter_mut().enumerate() {
-                    let me = range.start + group * Q + q;
-                    for (lane, &sum) in sums[q].iter().enumerate() {
-                        if sum > list.bar && !(skip_self && first + lane == me) {
-                            list.push(sum, (first + lane) as u32);
-                        }
-                    }
-                    bar[q] = list.bar;
-                }
-            }
-        }
-    }
-    lists
-}
-
-/// The sums of one tile, and whether any of them is above its query's bar.
-#[inline(always)]
-fn tile<const Q: usize, const R: usize>(
-    path: Path,
-    query: &[[f32; Q]],
-    panel: &[[f32; R]],
-    bar: &[f32; Q],
-    gap: Gap,
-) -> ([[f32; R]; Q], bool) {
-    match path {
-        Path::Portable => tile_portable(query, panel, bar, gap),
-        // SAFETY: `Path::fastest` chose this path after asking the processor for the features.
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "calls a function compiled for AVX2 and FMA")]
-        Path::Avx2 => unsafe { tile_avx2(query, panel, bar, gap) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "calls a function compiled for AVX-512")]
-        Path::Avx512 => unsafe { tile_avx512(query, panel, bar, gap) },
-    }
-}
-
-fn tile_portable<const Q: usize, const R: usize>(
-    query: &[[f32; Q]],
-    panel: &[[f32; R]],
-    bar: &[f32; Q],
-    gap: Gap,
-) -> ([[f32; R]; Q], bool) {
-    tile_body(query, panel, bar, gap, |a, b, sum| sum + a * b)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn tile_avx2<const Q: usize, const R: usize>(
-    query: &[[f32; Q]],
-    panel: &[[f32; R]],
-    bar: &[f32; Q],
-    gap: Gap,
-) -> ([[f32; R]; Q], bool) {
-    tile_body(query, panel, bar, gap, f32::mul_add)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn tile_avx512<const Q: usize, const R: usize>(
-    query: &[[f32; Q]],
-    panel: &[[f32; R]],
-    bar: &[f32; Q],
-    gap: Gap,
-) -> ([[f32; R]; Q], bool) {
-    tile_body(query, panel, bar, gap, f32::mul_add)
-}
-
-#[inline(always)]
-fn tile_body<const Q: usize, const R: usize>(
-    query: &[[f32; Q]],
-    panel: &[[f32; R]],
-    bar: &[f32; Q],
-    gap: Gap,
-    multiply_add: impl Fn(f32, f32, f32) -> f32,
-) -> ([[f32; R]; Q], bool) {
-    let mut sums = [[0.0f32; R]; Q];
-    for (x, y) in query.iter().zip(panel) {
-        for q in 0..Q {
-            for r in 0..R {
-                sums[q][r] = match gap {
-                    Gap::Squared => multiply_add(x[q], y[r], sums[q][r]),
-                    Gap::Absolute => sums[q][r] - (x[q] - y[r]).abs(),
-                };
-            }
-        }
-    }
-    let mut passes = false;
-    for q in 0..Q {
-        for r in 0..R {
-            passes |= sums[q][r] > bar[q];
-        }
-    }
-    (sums, passes)
-}
-
 /// The best candidates of one query so far, unordered; the larger the sum, the nearer.
 struct Candidates {
     keep: usize,
@@ -340,57 +302,6 @@ impl Candidates {
             self.list.select_nth_unstable_by(self.keep, |a, b| b.0.total_cmp(&a.0));
             self.bar = self.list[self.keep].0;
             self.list.truncate(self.keep);
-        }
-    }
-
-    /// Measures the candidates, and scans again where rounding may have hidden a nearer row.
-    fn finish(
-        &mut self,
-        references: Rows,
-        query: &[f64],
-        k: usize,
-        gap: Gap,
-        frame: &Frame,
-        me: Option<usize>,
-    ) -> Vec<Hit> {
-        let measure = |&(_, j): &(f32, u32)| (gap.between(query, references.row(j as usize)), j);
-        let mut hits: Vec<Hit> = self.list.iter().map(measure).collect();
-        sort_hits(&mut hits);
-        hits.truncate(k);
-        if hits.len() == k
-            && self.is_proven(hits.last().map_or(0.0, |hit| hit.0), query, gap, frame)
-        {
-            return hits;
-        }
-        rescan(references, query, k, gap, me)
-    }
-
-    /// Whether every row that was passed over is farther than `kth`, the gap of the k-th hit.
-    ///
-    /// Standard bounds on rounded sums (Higham 2002, section 3.1), in the frame's scale: a row y within
-    /// `kth` of the query x has |y| <= |x| + root of kth, which bounds the error of its sum.
-    fn is_proven(&self, kth: f64, query: &[f64], gap: Gap, frame: &Frame) -> bool {
-        if self.bar == f32::NEG_INFINITY {
-            return true;
-        }
-        let unit = f64::from(f32::EPSILON) / 2.0;
-        let width = query.len() as f64;
-        let bar = f64::from(self.bar);
-        let placed = frame.place(query).map(f64::from);
-        match gap {
-            Gap::Squared => {
-                let kth = kth * frame.scale * frame.scale;
-                let norm: f64 = placed.map(|x| x * x).sum();
-                let reach = norm.sqrt() + kth.sqrt();
-                let doubt = unit * (2.0 * width + 16.0) * reach * (norm.sqrt() + reach) + 1e-36;
-                norm - 2.0 * bar > kth + doubt
-            }
-            Gap::Absolute => {
-                let kth = kth * frame.scale;
-                let norm: f64 = placed.map(f64::abs).sum();
-                let doubt = unit * (width + 8.0) * (2.0 * norm + kth) + 1e-36;
-                -bar > kth + doubt
-            }
         }
     }
 }
@@ -418,6 +329,203 @@ fn rescan(references: Rows, query: &[f64], k: usize, gap: Gap, me: Option<usize>
     sort_hits(&mut hits);
     hits.truncate(k);
     hits
+}
+
+/// Room for the tile of any path.
+const MOST_QUERIES: usize = 8;
+const MOST_SUMS: usize = 8 * 48;
+
+impl Path {
+    /// Passes over panels until one has a sum above its query's bar; says how many were passed over
+    /// and leaves that panel's sums, query by query.
+    fn skim(
+        self,
+        gap: Gap,
+        query: &[f32],
+        panels: &[f32],
+        bars: &[f32],
+        sums: &mut [f32; MOST_SUMS],
+    ) -> Option<usize> {
+        match self {
+            Self::Portable => skim_portable(gap, query, panels, bars, sums),
+            // SAFETY: `Path::fastest` chose this path after asking the processor for the features.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls functions compiled for AVX2 and FMA")]
+            Self::Avx2 => unsafe {
+                match gap {
+                    Gap::Squared => avx2::squared(query, panels, bars, sums),
+                    Gap::Absolute => avx2::absolute(query, panels, bars, sums),
+                }
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls functions compiled for AVX-512")]
+            Self::Avx512 => unsafe {
+                match gap {
+                    Gap::Squared => avx512::squared(query, panels, bars, sums),
+                    Gap::Absolute => avx512::absolute(query, panels, bars, sums),
+                }
+            },
+        }
+    }
+}
+
+fn skim_portable(
+    gap: Gap,
+    query: &[f32],
+    panels: &[f32],
+    bars: &[f32],
+    sums: &mut [f32; MOST_SUMS],
+) -> Option<usize> {
+    let query = query.as_chunks::<2>().0;
+    panels.chunks_exact(query.len() * 8).position(|panel| {
+        let mut tile = [[0.0f32; 8]; 2];
+        for (x, y) in query.iter().zip(panel.as_chunks::<8>().0) {
+            for (sums, x) in tile.iter_mut().zip(x) {
+                for (sum, y) in sums.iter_mut().zip(y) {
+                    match gap {
+                        Gap::Squared => *sum += x * y,
+                        Gap::Absolute => *sum -= (x - y).abs(),
+                    }
+                }
+            }
+        }
+        sums[..16].copy_from_slice(tile.as_flattened());
+        tile.iter().zip(bars).any(|(sums, bar)| sums.iter().any(|sum| sum > bar))
+    })
+}
+
+/// One tile in vector registers: `$height` queries by `$vectors` vectors of references.
+#[cfg(target_arch = "x86_64")]
+macro_rules! skim_in_registers {
+    ($name:ident, $features:literal, $height:literal, $vectors:literal, $width:literal,
+     $step:expr, $above:expr, $load:ident, $splat:ident, $zero:ident, $store:ident) => {
+        #[target_feature(enable = $features)]
+        #[expect(unsafe_code, reason = "vector loads and stores through pointers")]
+        pub(super) fn $name(
+            query: &[f32],
+            panels: &[f32],
+            bars: &[f32],
+            sums: &mut [f32; super::MOST_SUMS],
+        ) -> Option<usize> {
+            let query = query.as_chunks::<$height>().0;
+            panels.chunks_exact(query.len() * $vectors * $width).position(|panel| {
+                let mut tile = [[$zero(); $vectors]; $height];
+                for (x, y) in query.iter().zip(panel.as_chunks::<{ $vectors * $width }>().0) {
+                    // SAFETY: `y` holds `$vectors` vectors of `$width` values.
+                    let y: [_; $vectors] =
+                        std::array::from_fn(|v| unsafe { $load(y.as_ptr().add(v * $width)) });
+                    for q in 0..$height {
+                        let x = $splat(x[q]);
+                        for v in 0..$vectors {
+                            tile[q][v] = $step(x, y[v], tile[q][v]);
+                        }
+                    }
+                }
+                let mut passes = 0;
+                for q in 0..$height {
+                    for v in 0..$vectors {
+                        passes |= $above(tile[q][v], $splat(bars[q]));
+                    }
+                }
+                if passes == 0 {
+                    return false;
+                }
+                for q in 0..$height {
+                    for v in 0..$vectors {
+                        let place = &mut sums[(q * $vectors + v) * $width..][..$width];
+                        // SAFETY: `place` holds one vector of `$width` values.
+                        unsafe { $store(place.as_mut_ptr(), tile[q][v]) };
+                    }
+                }
+                true
+            })
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx2,fma")]
+    fn subtract_absolute(x: __m256, y: __m256, sum: __m256) -> __m256 {
+        _mm256_sub_ps(sum, _mm256_andnot_ps(_mm256_set1_ps(-0.0), _mm256_sub_ps(x, y)))
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn above(sum: __m256, bar: __m256) -> i32 {
+        _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(sum, bar))
+    }
+
+    skim_in_registers!(
+        squared,
+        "avx2,fma",
+        4,
+        3,
+        8,
+        _mm256_fmadd_ps,
+        above,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_setzero_ps,
+        _mm256_storeu_ps
+    );
+    skim_in_registers!(
+        absolute,
+        "avx2,fma",
+        4,
+        3,
+        8,
+        subtract_absolute,
+        above,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_setzero_ps,
+        _mm256_storeu_ps
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f")]
+    fn subtract_absolute(x: __m512, y: __m512, sum: __m512) -> __m512 {
+        _mm512_sub_ps(sum, _mm512_abs_ps(_mm512_sub_ps(x, y)))
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn above(sum: __m512, bar: __m512) -> u16 {
+        _mm512_cmp_ps_mask::<_CMP_GT_OQ>(sum, bar)
+    }
+
+    skim_in_registers!(
+        squared,
+        "avx512f",
+        8,
+        3,
+        16,
+        _mm512_fmadd_ps,
+        above,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_setzero_ps,
+        _mm512_storeu_ps
+    );
+    skim_in_registers!(
+        absolute,
+        "avx512f",
+        8,
+        3,
+        16,
+        subtract_absolute,
+        above,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_setzero_ps,
+        _mm512_storeu_ps
+    );
 }
 
 #[cfg(test)]
