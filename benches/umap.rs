@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use linfa::traits::Fit;
 use ndarray::Array2;
 use polariscope::embed::neighbors::{Metric, Neighbors};
+use polariscope::embed::umap::Umap;
 use serde_json::{Value, json};
 
 use crate::peer::timed;
@@ -22,6 +24,19 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
             });
             let mean = near.distances.mean();
             Some(json!({"cpu": cpu, "wall": wall, "mean_distance": mean}))
+        }
+        "umap" => {
+            let seed = option("seed").and_then(|k| k.parse().ok()).unwrap_or(0);
+            let data = linfa::DatasetBase::new(matrix, ());
+            let params = Umap::params(2).seed(seed);
+            let (cpu, wall, umap) = timed(|| params.fit(&data).expect("clean rows"));
+            if let Some(path) = option("out") {
+                let rows = umap.coordinates().rows();
+                let lines: Vec<String> =
+                    rows.into_iter().map(|row| format!("{},{}\n", row[0], row[1])).collect();
+                std::fs::write(path, lines.concat()).expect("the output can be written");
+            }
+            Some(json!({"cpu": cpu, "wall": wall}))
         }
         _ => None,
     }
