@@ -5,3 +5,4 @@ pub mod region_hull;
 pub mod region_intensity;
 pub mod region_runs;
 pub mod region_sums;
+pub(crate) mod nearest_rows;
