@@ -1,3 +1,4 @@
 //! Few coordinates for many features: PCA, neighbours, UMAP, t-SNE, and how faithful they are.
 
 pub mod neighbors;
+pub mod tsne;
