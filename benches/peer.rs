@@ -4,8 +4,15 @@ use std::time::Instant;
 
 /// Runs the stage named by the first argument and prints its JSON line.
 pub fn run(arguments: &[String]) {
-    let known = "no stage yet";
-    eprintln!("unknown stage {:?}; known: {known}", arguments.first());
+    let Some((stage, rest)) = arguments.split_first() else {
+        eprintln!("peer STAGE INPUT [KEY=VALUE]...");
+        std::process::exit(2);
+    };
+    if let Some(figures) = crate::tsne::run(stage, rest) {
+        println!("{figures}");
+        return;
+    }
+    eprintln!("unknown stage {stage:?}");
     std::process::exit(2);
 }
 
