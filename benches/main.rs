@@ -5,6 +5,7 @@
 
 mod peer;
 mod umap;
+mod tsne;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();

@@ -9,6 +9,7 @@ pub fn run(arguments: &[String]) {
         std::process::exit(2);
     };
     if let Some(figures) = crate::umap::run(stage, rest) {
+    if let Some(figures) = crate::tsne::run(stage, rest) {
         println!("{figures}");
         return;
     }

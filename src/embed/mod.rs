@@ -2,3 +2,4 @@
 
 pub mod neighbors;
 pub mod umap;
+pub mod tsne;

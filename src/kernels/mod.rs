@@ -6,3 +6,4 @@ pub mod region_intensity;
 pub mod region_runs;
 pub mod region_sums;
 pub(crate) mod nearest_rows;
+pub(crate) mod tsne_forces;
