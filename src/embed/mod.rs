@@ -1,1 +1,8 @@
 //! Few coordinates for many features: PCA, neighbours, UMAP, t-SNE, and how faithful they are.
+
+mod moments;
+mod pca;
+
+pub(crate) use moments::Moments;
+pub(crate) use pca::first_component;
+pub use pca::{Pca, PcaParams};
