@@ -1,6 +1,7 @@
 //! A matrix and labels in; how much closer each row is to its own cluster than to the next one out.
 
-use ndarray::ArrayView2;
+use linfa::DatasetBase;
+use ndarray::{ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -19,8 +20,9 @@ pub const SILHOUETTE_ROWS: usize = 20_000;
 /// ```
 /// use ndarray::array;
 /// use polariscope::cluster::silhouette;
-/// let rows = array![[0.0], [1.0], [10.0], [11.0]];
-/// let s = silhouette(rows.view(), &[1, 1, 2, 2])?;
+/// use polariscope::table::Features;
+/// let features = Features::new(array![[0.0], [1.0], [10.0], [11.0]], ["area"])?;
+/// let s = silhouette(&features, &[1, 1, 2, 2])?;
 /// assert!((s.mean - 0.899_749).abs() < 1e-6);
 /// # Ok::<(), polariscope::Error>(())
 /// ```
@@ -41,10 +43,13 @@ pub struct Silhouette {
 ///
 /// # Determinism
 /// The sample of a large table is drawn with a fixed seed; the same bits on any number of threads.
-pub fn silhouette(rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<Silhouette> {
+pub fn silhouette<D: Data<Elem = f64>, T>(
+    dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+    labels: &[usize],
+) -> Result<Silhouette> {
     let labelled: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] > 0).collect();
     let scored = sample(&labelled, SILHOUETTE_ROWS);
-    let mut found = silhouettes(rows, &[labels], scored)?;
+    let mut found = silhouettes(dataset.records().view(), &[labels], scored)?;
     found.pop().ok_or_else(|| Error::internal("no silhouette"))
 }
 
@@ -247,7 +252,7 @@ mod tests {
         let rows = Array2::from_shape_fn((83, 5), |(i, _)| (i % 3) as f64 * 2.0 + stream.normal());
         let mut labels: Vec<usize> = (0..83).map(|i| i % 3 + 1).collect();
         labels[40] = 4;
-        let found = silhouette(rows.view(), &labels).unwrap();
+        let found = silhouette(&DatasetBase::from(rows.view()), &labels).unwrap();
         for (fast, slow) in found.per_object.iter().zip(slow(&rows, &labels)) {
             assert!((fast - slow).abs() < 1e-12, "{fast} {slow}");
         }
@@ -257,7 +262,7 @@ mod tests {
     #[test]
     fn unassigned_rows_are_left_out() {
         let rows = ndarray::array![[0.0], [1.0], [5.0], [10.0], [11.0]];
-        let found = silhouette(rows.view(), &[1, 1, 0, 2, 2]).unwrap();
+        let found = silhouette(&DatasetBase::from(rows.view()), &[1, 1, 0, 2, 2]).unwrap();
         assert_eq!(found.rows, [0, 1, 3, 4]);
         assert!((found.mean - 0.899_749).abs() < 1e-6);
     }
@@ -266,7 +271,7 @@ mod tests {
     fn too_few_or_too_many_clusters_are_refused() {
         let rows = ndarray::array![[0.0], [1.0], [5.0]];
         for labels in [vec![1, 1, 1], vec![1, 2, 3], vec![0, 0, 0], vec![1, 2]] {
-            assert!(silhouette(rows.view(), &labels).is_err());
+            assert!(silhouette(&DatasetBase::from(rows.view()), &labels).is_err());
         }
     }
 }

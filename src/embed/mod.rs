@@ -4,5 +4,5 @@ mod moments;
 mod pca;
 
 pub(crate) use moments::Moments;
-pub(crate) use pca::first_component;
 pub use pca::{Pca, PcaParams};
+pub(crate) use pca::{first_component, not_finite, symmetric_eigen};

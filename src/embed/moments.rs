@@ -85,11 +85,6 @@ impl Moments {
         self.mean.scaled_add(other.n_rows as f64 / total, &shift);
         self.n_rows += other.n_rows;
     }
-
-    /// Sample covariance (divided by n - 1).
-    pub(crate) fn covariance(&self) -> Array2<f64> {
-        &self.scatter / (self.n_rows as f64 - 1.0)
-    }
 }
 
 /// `(rows - mean) weights` for `weights` of shape `(n_columns, n_outputs)`; shape `(n_rows, n_outputs)`.

@@ -213,7 +213,7 @@ impl Scatter {
 }
 
 /// Eigenvalues, descending and not below 0, and eigenvectors as rows, of a symmetric matrix.
-pub(super) fn symmetric_eigen(matrix: ArrayView2<'_, f64>) -> (Array1<f64>, Array2<f64>) {
+pub(crate) fn symmetric_eigen(matrix: ArrayView2<'_, f64>) -> (Array1<f64>, Array2<f64>) {
     let n = matrix.nrows();
     // The solver's stopping rule is absolute: give it numbers around 1.
     let scale = matrix.iter().fold(0.0f64, |s, v| s.max(v.abs()));
@@ -269,14 +269,147 @@ fn largest_loading(row: ArrayView1<'_, f64>) -> f64 {
     row.iter().copied().find(|v| v.abs() >= largest * (1.0 - 1e-9)).unwrap_or(0.0)
 }
 
-/// The error that names the first value that is not finite, or says that the variance overflows.
-fn not_finite(rows: ArrayView2<'_, f64>, names: &[String]) -> Error {
+/// The error that names the first value that is not finite, or says that sums of squares overflow.
+pub(crate) fn not_finite(rows: ArrayView2<'_, f64>, names: &[String]) -> Error {
     match rows.indexed_iter().find(|(_, v)| !v.is_finite()) {
         Some(((row, column), value)) => {
-            let name = names.get(column).cloned().unwrap_or_else(|| column.to_string());
+            let name = names.get(column).cloned().unwrap_or_else(|| (column + 1).to_string());
             Error::data(format!("{value} is not a finite number")).at_row(row + 1).at_column(name)
         }
-        None => Error::data("the variance is too large for a 64-bit number")
-            .help("standardize the columns first"),
+        None => {
+            Error::data("the values are too large to add up").help("standardize the columns first")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::seed::Seed;
+
+    fn table(n: usize, d: usize) -> Array2<f64> {
+        let mut stream = Seed::new(2).stream("pca", (n * d) as u64);
+        Array2::from_shape_fn((n, d), |(_, j)| (j + 1) as f64 * stream.normal() + 100.0)
+    }
+
+    fn fit(rows: &Array2<f64>, k: usize) -> Result<Pca> {
+        Pca::params(k).fit(&DatasetBase::from(rows.view()))
+    }
+
+    fn assert_close(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, tolerance: f64) {
+        assert_eq!(a.dim(), b.dim());
+        let worst = (&a - &b).iter().fold(0.0f64, |w, v| w.max(v.abs()));
+        assert!(worst <= tolerance, "{worst}");
+    }
+
+    #[test]
+    fn all_components_rebuild_the_table_tall_or_wide() {
+        for (n, d) in [(50, 6), (6, 50), (2, 3), (3, 2), (2, 2), (5, 5), (40, 1), (300, 70)] {
+            let rows = table(n, d);
+            let k = n.min(d);
+            let pca = fit(&rows, k).unwrap();
+            let unit = pca.components().dot(&pca.components().t());
+            assert_close(unit.view(), Array2::eye(k).view(), 1e-10);
+            let rebuilt = pca.coordinates().dot(&pca.components()) + pca.mean();
+            assert_close(rebuilt.view(), rows.view(), 1e-9);
+            let variances = pca.coordinates().var_axis(Axis(0), 1.0);
+            for (found, wanted) in pca.explained_variance().iter().zip(&variances) {
+                assert!((found - wanted).abs() < 1e-9 * pca.total_variance());
+            }
+            assert!((pca.explained_variance_ratio().sum() - 1.0).abs() < 1e-12);
+            assert_eq!(pca.transform(rows.view()).unwrap(), pca.coordinates());
+        }
+    }
+
+    #[test]
+    fn shares_are_of_the_total_however_many_are_kept() {
+        let rows = table(60, 8);
+        let (few, all) = (fit(&rows, 2).unwrap(), fit(&rows, 8).unwrap());
+        assert_eq!(few.explained_variance_ratio()[1], all.explained_variance_ratio()[1]);
+        assert_eq!(few.eigenvalues(), all.eigenvalues());
+        assert_eq!(few.components(), all.components().slice(ndarray::s![..2, ..]));
+    }
+
+    #[test]
+    fn constant_columns_and_duplicates_are_harmless() {
+        let pca = fit(&array![[1.0, 7.0], [2.0, 7.0], [2.0, 7.0], [4.0, 7.0]], 2).unwrap();
+        assert_eq!(pca.components(), array![[1.0, 0.0], [0.0, 1.0]]);
+        assert_eq!(pca.explained_variance_ratio(), array![1.0, 0.0]);
+        for (n, d) in [(4, 3), (3, 9)] {
+            let pca = fit(&Array2::from_elem((n, d), 5.0), 3).unwrap();
+            assert_eq!(pca.explained_variance_ratio(), array![0.0, 0.0, 0.0]);
+            assert!(pca.components().iter().all(|v| v.is_finite()));
+        }
+    }
+
+    #[test]
+    fn bad_input_says_what_is_allowed() {
+        let rows = table(4, 3);
+        let message = |k| fit(&rows, k).unwrap_err().to_string();
+        let allowed =
+            "must be at least 1 and at most the smaller of rows and features (min(4, 3) = 3)";
+        assert_eq!(message(0), format!("n_components = 0 is invalid: {allowed}"));
+        assert_eq!(message(4), format!("n_components = 4 is invalid: {allowed}"));
+        assert!(fit(&table(1, 3), 1).is_err());
+        for (n, d) in [(4, 3), (3, 4)] {
+            let mut rows = table(n, d);
+            rows[[2, 1]] = f64::NAN;
+            let error = fit(&rows, 1).unwrap_err();
+            assert_eq!(error.to_string(), "row 3: column `2`: NaN is not a finite number");
+        }
+        assert!(fit(&array![[1e200], [-1e200]], 1).unwrap_err().remedy().is_some());
+        let pca = fit(&rows, 1).unwrap();
+        assert!(pca.transform(table(2, 2).view()).is_err());
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let rows = table(30_000, 11);
+        let fit_on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pca = pool.install(|| fit(&rows, 4)).unwrap();
+            (pca.components().to_owned(), pca.coordinates().to_owned())
+        };
+        assert_eq!(fit_on(1), fit_on(2));
+        assert_eq!(fit_on(1), fit_on(7));
+    }
+
+    #[test]
+    fn the_lectures_table_gives_the_expected_numbers() {
+        let folder = std::env::var("POLARISCOPE_SHARED")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").to_string());
+        let read = |name: &str| -> Option<Array2<f64>> {
+            let text = std::fs::read_to_string(format!("{folder}/expected/ml/{name}")).ok()?;
+            let rows: Vec<Vec<f64>> = text
+                .lines()
+                .skip(1)
+                .map(|line| line.split(',').map(|v| v.parse().unwrap()).collect())
+                .collect();
+            let width = rows[0].len();
+            Some(Array2::from_shape_vec((rows.len(), width), rows.concat()).unwrap())
+        };
+        let Some(rows) = read("standard_scaled_44x16.csv") else {
+            println!("skipped: no ../shared/data");
+            return;
+        };
+        let expected = read("pca_scaled_components.csv").unwrap();
+        let mut scores = read("pca_scaled_scores.csv").unwrap();
+        let pca = fit(&rows, 16).unwrap();
+        // The 16th column is constant: its component is rounding noise on both sides.
+        for i in 0..15 {
+            let sign =
+                expected.row(i).slice(ndarray::s![..16]).dot(&pca.components().row(i)).signum();
+            scores.column_mut(i).mapv_inplace(|v| v * sign);
+            let loadings = &expected.row(i).slice(ndarray::s![..16]) * sign;
+            let worst =
+                (&loadings - &pca.components().row(i)).iter().fold(0.0f64, |w, v| w.max(v.abs()));
+            assert!(worst < 1e-9, "component {i}: {worst}");
+            assert!((expected[[i, 16]] - pca.explained_variance()[i]).abs() < 1e-9);
+            assert!((expected[[i, 17]] - pca.explained_variance_ratio()[i]).abs() < 1e-9);
+        }
+        let kept = ndarray::s![.., ..15];
+        assert_close(scores.slice(kept), pca.coordinates().slice(kept), 1e-9);
     }
 }

@@ -12,7 +12,7 @@ use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
-use crate::embed::{Moments, first_component};
+use crate::embed::{Moments, first_component, not_finite};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::seed::{Seed, Stream};
@@ -161,10 +161,8 @@ impl KMeans {
     /// # Errors
     /// When the number of columns is not the number of features, or a value is not finite.
     pub fn assign(&self, rows: ArrayView2<'_, f64>) -> Result<Vec<usize>> {
-        if let Some(((row, column), value)) = rows.indexed_iter().find(|(_, v)| !v.is_finite()) {
-            return Err(Error::data(format!("{value} is not a finite number"))
-                .at_row(row + 1)
-                .at_column((column + 1).to_string()));
+        if !rows.iter().all(|v| v.is_finite()) {
+            return Err(not_finite(rows, &[]));
         }
         let distances = self.distances(rows)?;
         let nearest = |row: ndarray::ArrayView1<'_, f64>| {
@@ -249,7 +247,7 @@ impl KMeansParams {
     ) -> Result<Vec<KMeans>> {
         let rows = dataset.records().view();
         self.check(rows)?;
-        let points = self.points(rows)?;
+        let points = self.points(rows, dataset.feature_names())?;
         let streams = seeds.iter().map(|&seed| start_stream(seed, 0)).collect();
         let runs = self.runs(&points, streams);
         Ok(runs.into_par_iter().map(|run| finish(&points, run)).collect())
@@ -288,8 +286,8 @@ impl KMeansParams {
     }
 
     /// The rows as the iteration reads them; refused when too few differ.
-    fn points(&self, rows: ArrayView2<'_, f64>) -> Result<Points> {
-        let points = Points::new(rows)?;
+    fn points(&self, rows: ArrayView2<'_, f64>, names: &[String]) -> Result<Points> {
+        let points = Points::new(rows, names)?;
         let distinct = points.n_distinct_up_to(self.n_clusters);
         if distinct < self.n_clusters {
             let allowed = format!("at most the number of different rows ({distinct})");
@@ -336,7 +334,7 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, Error> for KMeansParams {
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<KMeans> {
         let rows = dataset.records().view();
         self.check(rows)?;
-        let points = self.points(rows)?;
+        let points = self.points(rows, dataset.feature_names())?;
         let n_init = if matches!(self.init, Init::Given(_)) { 1 } else { self.n_init };
         let streams = (0..n_init).map(|i| start_stream(self.seed, i as u64)).collect();
         let mut best: Option<(Run, Vec<u32>, f64)> = None;

@@ -235,7 +235,7 @@ mod tests {
             // Coarse values make exact ties common.
             let matrix =
                 Array2::from_shape_fn((n, d), |_| spread * (2.0 * stream.normal()).round());
-            let points = Points::new(matrix.view()).unwrap();
+            let points = Points::new(matrix.view(), &[]).unwrap();
             let picks: Vec<f64> = (0..k).flat_map(|c| points.row(c * 7).to_vec()).collect();
             let centres = Centres::new(picks, d, points.stride);
             for block in 0..points.n_blocks() {

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
+use crate::embed::not_finite;
 use crate::error::{Error, Result};
 use crate::seed::mix;
 
@@ -40,7 +41,7 @@ pub(super) struct Points {
 }
 
 impl Points {
-    pub(super) fn new(matrix: ArrayView2<'_, f64>) -> Result<Self> {
+    pub(super) fn new(matrix: ArrayView2<'_, f64>, names: &[String]) -> Result<Self> {
         let (n, d) = matrix.dim();
         if u32::try_from(n).is_err() {
             return Err(Error::data(format!("{n} rows are more than K-means can take")));
@@ -50,7 +51,7 @@ impl Points {
         let mut rows = vec![0.0; n * stride];
         let (mean, largest) = gather(matrix, &keys, &mut rows, stride);
         if !largest.is_finite() {
-            return Err(not_finite(matrix));
+            return Err(not_finite(matrix, names));
         }
         // Rounding to a power of two changes no digits of the rows.
         let scale = if largest > 0.0 {
@@ -180,16 +181,4 @@ fn gather(
         .map(|(&m, (&low, &high))| if m.is_finite() { (high - m).max(m - low) } else { m.abs() })
         .fold(0.0f64, |a, b| if b.is_nan() || a.is_nan() { f64::NAN } else { a.max(b) });
     (mean, largest)
-}
-
-/// Names the first value that is not finite, or says that the values are too large.
-fn not_finite(matrix: ArrayView2<'_, f64>) -> Error {
-    match matrix.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        Some(((row, column), value)) => Error::data(format!("{value} is not a finite number"))
-            .at_row(row + 1)
-            .at_column((column + 1).to_string()),
-        None => {
-            Error::data("the values are too large to add up").help("standardize the columns first")
-        }
-    }
 }

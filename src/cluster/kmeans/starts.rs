@@ -199,7 +199,7 @@ mod tests {
             let group = if i == 5000 { 4 } else { i % 4 };
             [0.0, 100.0, 200.0, 300.0, -400.0][group] * (1.0 - j as f64) + stream.uniform()
         });
-        let points = Points::new(matrix.view()).unwrap();
+        let points = Points::new(matrix.view(), &[]).unwrap();
         let streams: Vec<_> = (0..20).map(|i| Seed::new(i).stream("start", 0)).collect();
         for picks in plus_plus(&points, 5, streams) {
             let mut groups: Vec<i64> = picks
