@@ -3,3 +3,9 @@
 pub mod neighbors;
 pub mod umap;
 pub mod tsne;
+mod moments;
+mod pca;
+
+pub(crate) use moments::Moments;
+pub use pca::{Pca, PcaParams};
+pub(crate) use pca::{first_component, not_finite, symmetric_eigen};
