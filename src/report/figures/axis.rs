@@ -62,11 +62,6 @@ impl Scale {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    /// Pixels per unit.
-    pub fn step(&self) -> f64 {
-        (self.to - self.from) / (self.high - self.low)
-    }
-
     /// Round values inside the scale, about `wanted` of them.
     pub fn ticks(&self, wanted: usize) -> Vec<f64> {
         let step = round_step((self.high - self.low) / wanted.max(1) as f64);

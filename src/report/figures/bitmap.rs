@@ -13,11 +13,7 @@ const FINENESS: usize = 2;
 const SAMPLES: usize = 3;
 
 /// RGB pixels, row by row, with their width and height.
-pub(crate) fn pixels(
-    shapes: &[Shape],
-    width: f64,
-    height: f64,
-) -> Result<(usize, usize, Vec<u8>)> {
+pub(crate) fn pixels(shapes: &[Shape], width: f64, height: f64) -> Result<(usize, usize, Vec<u8>)> {
     let (width, height) =
         ((width.round() as usize) * FINENESS, (height.round() as usize) * FINENESS);
     let fine = (width * SAMPLES, height * SAMPLES);

@@ -37,10 +37,24 @@ pub(crate) enum Shape {
     /// Two opposite corners.
     Rect(At, At, Ink),
     /// Filled, or an outline of the ink's width.
-    Dot { at: At, radius: f64, ink: Ink, filled: bool },
-    Text { at: At, text: String, letters: Lettering },
+    Dot {
+        at: At,
+        radius: f64,
+        ink: Ink,
+        filled: bool,
+    },
+    Text {
+        at: At,
+        text: String,
+        letters: Lettering,
+    },
     /// RGB pixels of `size`, stretched over the corners.
-    Picture { from: At, to: At, size: (usize, usize), pixels: Vec<u8> },
+    Picture {
+        from: At,
+        to: At,
+        size: (usize, usize),
+        pixels: Vec<u8>,
+    },
 }
 
 impl From<Color> for Ink {
@@ -183,7 +197,14 @@ impl Figure {
     }
 
     /// A point of the given outline; a hollow one is drawn as a line of the ink's width.
-    pub(crate) fn mark(&mut self, mark: Mark, at: At, radius: f64, ink: impl Into<Ink>, filled: bool) {
+    pub(crate) fn mark(
+        &mut self,
+        mark: Mark,
+        at: At,
+        radius: f64,
+        ink: impl Into<Ink>,
+        filled: bool,
+    ) {
         let ink = ink.into();
         if !(at.0.is_finite() && at.1.is_finite()) {
             return;

@@ -71,7 +71,12 @@ fn level_legend(figure: &mut Figure, at: (f64, f64), groups: &[(usize, usize, St
     }
 }
 
-fn panel(figure: &mut Figure, frame: &Frame, feature: &(String, String, Vec<f64>), all: &Histograms) {
+fn panel(
+    figure: &mut Figure,
+    frame: &Frame,
+    feature: &(String, String, Vec<f64>),
+    all: &Histograms,
+) {
     let (name, unit, values) = feature;
     let title = if unit.is_empty() { name.clone() } else { format!("{name} [{unit}]") };
     let letters = Lettering::new(11.5).bold();
@@ -175,7 +180,11 @@ pub fn silhouette(silhouette: &Silhouette) -> Figure {
         figure.area(outline, color);
         if height >= 11.0 {
             let middle = y + height / 2.0 + 4.0;
-            figure.text((frame.left - 8.0, middle), label.to_string(), medium().anchor(Anchor::End).bold());
+            figure.text(
+                (frame.left - 8.0, middle),
+                label.to_string(),
+                medium().anchor(Anchor::End).bold(),
+            );
             let of_group = self::mean(values.iter().copied());
             let note = format!("{}, mean {}", count(values.len()), digits(of_group, 2));
             if height >= 26.0 {

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::axis::small;
 use super::canvas::{Figure, Ink};
-use super::palette::{ACCENT, Color, GRID, INK, MUTED, PAPER, diverging};
+use super::palette::{ACCENT, Color, GRID, MUTED, PAPER, diverging};
 use super::text::{Anchor, Lettering};
 use crate::report::number::{count, digits};
 
@@ -68,7 +68,8 @@ pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
 
 /// Symmetric around zero, never beyond 1.
 fn range(map: &HeatMap) -> (f64, f64) {
-    let high = map.values.iter().flatten().filter(|v| v.is_finite()).fold(0.0, |a: f64, v| a.max(v.abs()));
+    let high =
+        map.values.iter().flatten().filter(|v| v.is_finite()).fold(0.0, |a: f64, v| a.max(v.abs()));
     let high = if high > 0.6 || high == 0.0 { 1.0 } else { high };
     (-high, high)
 }
@@ -95,10 +96,8 @@ fn draw_cells(figure: &mut Figure, map: &HeatMap, (x0, y0): (f64, f64)) {
         let letters = Lettering::new(10.0).anchor(Anchor::Middle);
         for (r, row) in map.values.iter().enumerate() {
             for (c, &v) in row.iter().enumerate().filter(|v| v.1.is_finite()) {
-                let at = (
-                    x0 + map.cell.0 * (c as f64 + 0.5),
-                    y0 + map.cell.1 * (r as f64 + 0.5) + 3.6,
-                );
+                let at =
+                    (x0 + map.cell.0 * (c as f64 + 0.5), y0 + map.cell.1 * (r as f64 + 0.5) + 3.6);
                 let label = short(v);
                 figure.text(at, label, letters.ink(color(v).contrast()));
             }
@@ -238,7 +237,6 @@ pub fn confusion(confusion: &Confusion) -> Figure {
     let title = small().ink(MUTED).anchor(Anchor::Middle);
     figure.text((x0 + side / 2.0, y0 + side + foot - 4.0), "what the forest says", title);
     figure.text((26.0, y0 + side / 2.0), "what the object is", title.upwards());
-    let _ = INK;
     figure
 }
 

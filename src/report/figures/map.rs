@@ -3,7 +3,7 @@
 use super::axis::{Frame, Scale, extent, medium, roomy_extent};
 use super::canvas::{Figure, Ink};
 use super::legend::{ColorBy, LEGEND_WIDTH};
-use super::palette::{Color, GRID, INK, MUTED, Mark, PAPER, group};
+use super::palette::{Color, GRID, INK, MUTED, PAPER, group};
 use super::text::{Anchor, Lettering};
 use crate::report::number::count;
 
@@ -86,7 +86,8 @@ pub fn map(map: &Map) -> Figure {
             figure.y_axis(&frame, &y, y_title, "");
         }
         MapAxes::Arbitrary => {
-            let note = "Directions and distances on this map have no unit; neighbourhoods do count.";
+            let note =
+                "Directions and distances on this map have no unit; neighbourhoods do count.";
             let at = (frame.left, frame.bottom + 20.0);
             figure.text(at, note, medium().ink(MUTED));
         }
@@ -257,9 +258,8 @@ fn draw_arrows(figure: &mut Figure, biplot: &Biplot, frame: &Frame, origin: (f64
     arrows.sort_by(|a, b| b.1.hypot(b.2).total_cmp(&a.1.hypot(a.2)));
     let (_, longest) = extent(arrows.iter().map(|a| a.1.hypot(a.2)));
     let length = 0.42 * frame.width().min(frame.height()) / longest.max(1e-12);
-    let inside = |at: (f64, f64)| {
-        (at.0.clamp(frame.left, frame.right), at.1.clamp(frame.top, frame.bottom))
-    };
+    let inside =
+        |at: (f64, f64)| (at.0.clamp(frame.left, frame.right), at.1.clamp(frame.top, frame.bottom));
     let letters = Lettering::new(11.5).bold();
     let mut taken: Vec<[f64; 4]> = Vec::new();
     for (i, (name, dx, dy)) in arrows.iter().enumerate() {
@@ -267,7 +267,8 @@ fn draw_arrows(figure: &mut Figure, biplot: &Biplot, frame: &Frame, origin: (f64
         let ink = Ink::from(INK).alpha(0.75).width(1.4);
         figure.line(vec![origin, tip], ink);
         let angle = (tip.1 - origin.1).atan2(tip.0 - origin.0);
-        let barb = |turn: f64| (tip.0 - 8.0 * (angle + turn).cos(), tip.1 - 8.0 * (angle + turn).sin());
+        let barb =
+            |turn: f64| (tip.0 - 8.0 * (angle + turn).cos(), tip.1 - 8.0 * (angle + turn).sin());
         figure.area(vec![tip, barb(0.4), barb(-0.4)], ink);
         if i >= 12 {
             continue;
@@ -287,11 +288,12 @@ fn draw_arrows(figure: &mut Figure, biplot: &Biplot, frame: &Frame, origin: (f64
         let place = [0.0, 9.0, -9.0, 17.0, -17.0].into_iter().map(room).find(free);
         if let Some(place) = place {
             taken.push(place);
-            figure.rect((place[0] - 2.0, place[1]), (place[2] + 2.0, place[3]), Ink::from(PAPER).alpha(0.8));
+            figure.rect(
+                (place[0] - 2.0, place[1]),
+                (place[2] + 2.0, place[3]),
+                Ink::from(PAPER).alpha(0.8),
+            );
             figure.text((place[0], place[3] - 3.0), name, letters.anchor(Anchor::Start));
         }
     }
 }
-
-/// Marks used in legends beside maps.
-pub(crate) const PLAIN: Mark = Mark::Circle;

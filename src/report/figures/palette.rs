@@ -96,7 +96,8 @@ fn along(stops: &[Color], share: f64) -> Color {
 impl Color {
     /// This colour with a `share` (0..=1) of `other`.
     pub fn mixed(self, other: Self, share: f64) -> Self {
-        let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
+        let mix =
+            |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
         Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 

@@ -2,9 +2,9 @@
 
 use ndarray::Array2;
 
-use super::axis::{Frame, extent, medium, roomy_extent, small};
+use super::axis::{Frame, extent, roomy_extent, small};
 use super::canvas::{Figure, Ink};
-use super::legend::{ColorBy, LEGEND_WIDTH};
+use super::legend::ColorBy;
 use super::map::{Map, MapAxes, map};
 use super::palette::{ACCENT, CONTRAST, GRID, MUTED, UNASSIGNED, sequential};
 use super::ranking::{Ranked, Ranking, ranking};
@@ -101,7 +101,11 @@ fn value_bar(figure: &mut Figure, at: (f64, f64)) {
         figure.rect((at.0, y), (at.0 + 14.0, y + 3.4), sequential(1.0 - f64::from(i) / 39.0));
     }
     figure.text((at.0, at.1 + 152.0), "low", letters);
-    figure.text((at.0 + 34.0, at.1 + 76.0), "feature value", letters.upwards().anchor(Anchor::Middle));
+    figure.text(
+        (at.0 + 34.0, at.1 + 76.0),
+        "feature value",
+        letters.upwards().anchor(Anchor::Middle),
+    );
 }
 
 /// Dots of one feature; where many fall together they are stacked away from the middle line.
@@ -118,16 +122,22 @@ fn swarm(figure: &mut Figure, shap: &Shap, feature: usize, y: f64, x: impl Fn(f6
     dots.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let radius = if kept > 400 { 1.7 } else { 2.4 };
     let column = |px: f64| (px / (radius * 1.6)).floor() as i64;
+    let mut placed = Vec::with_capacity(dots.len());
     let mut start = 0;
     while start < dots.len() {
-        let same = dots[start..].iter().take_while(|d| column(d.0) == column(dots[start].0)).count();
+        let same =
+            dots[start..].iter().take_while(|d| column(d.0) == column(dots[start].0)).count();
         let spacing = (28.0 / same as f64).min(radius * 1.7);
         for (k, dot) in dots[start..start + same].iter().enumerate() {
             let step = k.div_ceil(2) as f64 * if k % 2 == 0 { 1.0 } else { -1.0 };
-            let ink = Ink::from(sequential((dot.1 * 31.0).round() / 31.0)).alpha(0.9);
-            figure.dot((dot.0, y + step * spacing), radius, ink);
+            placed.push(((dot.1 * 15.0).round() as u8, (dot.0, y + step * spacing)));
         }
         start += same;
+    }
+    // By colour, so that equal dots share a path; high values lie on top.
+    placed.sort_by_key(|dot| dot.0);
+    for (level, at) in placed {
+        figure.dot(at, radius, Ink::from(sequential(f64::from(level) / 15.0)).alpha(0.9));
     }
 }
 
@@ -156,8 +166,9 @@ pub fn shap_dependence(shap: &Shap, feature: usize, color_by: Option<usize>) -> 
     let name = |f: usize| shap.features.get(f).cloned().unwrap_or_default();
     map(&Map {
         title: format!("How {} moves the forest", name(feature)),
-        subtitle: "Points at one height spread sideways: the forest does not care; a step: a threshold."
-            .into(),
+        subtitle:
+            "Points at one height spread sideways: the forest does not care; a step: a threshold."
+                .into(),
         x: column(&shap.values, feature),
         y: column(&shap.shap, feature),
         color: match color_by {
@@ -236,7 +247,6 @@ pub fn shap_waterfall(shap: &Shap, row: usize, object: &str) -> Figure {
         }
         start = *end;
     }
-    let _ = (LEGEND_WIDTH, medium());
     figure
 }
 

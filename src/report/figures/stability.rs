@@ -106,7 +106,8 @@ fn neighbourhoods(figure: &mut Figure, card: &StabilityCard, frame: &Frame) {
     let title = "size of the neighbourhood, objects";
     figure.text((middle, frame.bottom + 37.0), title, medium().anchor(Anchor::Middle));
     figure.dashed((frame.left, y.at(0.5)), (frame.right, y.at(0.5)), Ink::from(MUTED));
-    let curves = [(&card.between_runs, ACCENT, "between runs"), (&card.with_data, CONTRAST, "map and data")];
+    let curves =
+        [(&card.between_runs, ACCENT, "between runs"), (&card.with_data, CONTRAST, "map and data")];
     for (i, (points, color, name)) in curves.into_iter().enumerate() {
         let line: Vec<_> = points.iter().map(|p| (at(p.0), y.at(p.1.clamp(0.0, 1.0)))).collect();
         if line.is_empty() {

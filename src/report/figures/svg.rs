@@ -317,6 +317,9 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        assert_eq!(escaped("</text><script>'&\"\u{7}"), "&lt;/text&gt;&lt;script&gt;&#39;&amp;&quot; ");
+        assert_eq!(
+            escaped("</text><script>'&\"\u{7}"),
+            "&lt;/text&gt;&lt;script&gt;&#39;&amp;&quot; "
+        );
     }
 }

@@ -13,12 +13,10 @@ use super::palette::{Color, INK};
 
 /// Inter (SIL Open Font License, see assets/Inter-LICENSE.txt), cut down to European letters, Greek,
 /// digits and the signs figures need.
-static REGULAR: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("../assets/Inter-Regular.ttf")).ok()
-});
-static SEMI_BOLD: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("../assets/Inter-SemiBold.ttf")).ok()
-});
+static REGULAR: LazyLock<Option<FontRef<'static>>> =
+    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("../assets/Inter-Regular.ttf")).ok());
+static SEMI_BOLD: LazyLock<Option<FontRef<'static>>> =
+    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("../assets/Inter-SemiBold.ttf")).ok());
 
 /// Which point of the text stands at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +97,9 @@ pub(crate) fn wrapped(text: &str, letters: &Lettering, room: f64) -> Vec<String>
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if letters.width(line) + letters.width(" ") + letters.width(word) <= room => {
+            Some(line)
+                if letters.width(line) + letters.width(" ") + letters.width(word) <= room =>
+            {
                 line.push(' ');
                 line.push_str(word);
             }

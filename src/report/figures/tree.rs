@@ -1,7 +1,7 @@
 //! A decision tree, drawn so that it can be read aloud.
 
 use super::canvas::{Figure, Ink};
-use super::palette::{Color, GRID, INK, MUTED, PAPER, group};
+use super::palette::{GRID, INK, MUTED, PAPER, group};
 use super::text::{Anchor, Lettering};
 use crate::report::number::{count, significant};
 
@@ -43,8 +43,7 @@ pub fn tree(tree: &Tree) -> Figure {
     let depth = places.iter().map(|p| p.1).max().unwrap_or(0);
     let width = (next_leaf * (WIDTH + 14.0) + 32.0).max(480.0);
     let top = Figure::new(&tree.title, width, 0.0).header(&tree.subtitle) + 6.0;
-    let mut figure =
-        Figure::new(&tree.title, width, top + LEVEL * depth as f64 + HEIGHT + 20.0);
+    let mut figure = Figure::new(&tree.title, width, top + LEVEL * depth as f64 + HEIGHT + 20.0);
     figure.header(&tree.subtitle);
     let shift = (width - next_leaf * (WIDTH + 14.0)) / 2.0;
     let at = |x: f64, depth: usize| (shift + x * (WIDTH + 14.0), top + LEVEL * depth as f64);
@@ -60,7 +59,11 @@ pub fn tree(tree: &Tree) -> Figure {
             figure.line(vec![(from.0, from.1 + HEIGHT), to], ink);
             let middle = (f64::midpoint(from.0, to.0), f64::midpoint(from.1 + HEIGHT, to.1) + 4.0);
             let letters = Lettering::new(11.0).anchor(Anchor::Middle).ink(MUTED);
-            figure.rect((middle.0 - 13.0, middle.1 - 11.0), (middle.0 + 13.0, middle.1 + 4.0), PAPER);
+            figure.rect(
+                (middle.0 - 13.0, middle.1 - 11.0),
+                (middle.0 + 13.0, middle.1 + 4.0),
+                PAPER,
+            );
             figure.text(middle, answer, letters);
         }
     }
@@ -95,9 +98,8 @@ fn place(
 
 fn draw_node(figure: &mut Figure, tree: &Tree, node: &TreeNode, (x, y): (f64, f64)) {
     let total: f64 = node.counts.iter().sum();
-    let best = (0..node.counts.len()).max_by(|&a, &b| {
-        node.counts[a].total_cmp(&node.counts[b]).then(b.cmp(&a))
-    });
+    let best = (0..node.counts.len())
+        .max_by(|&a, &b| node.counts[a].total_cmp(&node.counts[b]).then(b.cmp(&a)));
     let (best, share) = best.map_or((0, 0.0), |b| (b, node.counts[b] / total.max(1e-300)));
     let color = group(best + 1).0;
     let (from, to) = ((x - WIDTH / 2.0, y), (x + WIDTH / 2.0, y + HEIGHT));
@@ -120,5 +122,4 @@ fn draw_node(figure: &mut Figure, tree: &Tree, node: &TreeNode, (x, y): (f64, f6
         let share = share.replace(&format!(" {name}"), "");
         figure.text((middle, y + 36.0), share, plain);
     }
-    let _: Color = color;
 }

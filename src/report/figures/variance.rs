@@ -52,7 +52,8 @@ pub fn scree(scree: &Scree) -> Figure {
         figure.text((x, above.min(bar) - 7.0), percent(*share), centered.ink(INK).bold());
         cumulative += share;
         figure.text((x, frame.bottom + 18.0), format!("PC{}", i + 1), centered.ink(INK));
-        let total = if i == 0 { percent(cumulative) } else { format!("\u{3a3} {}", percent(cumulative)) };
+        let total =
+            if i == 0 { percent(cumulative) } else { format!("\u{3a3} {}", percent(cumulative)) };
         figure.text((x, frame.bottom + 35.0), total, centered);
     }
     figure.line(vec![(frame.left, frame.bottom), (frame.right, frame.bottom)], MUTED);
@@ -121,12 +122,15 @@ pub fn loadings(loadings: &Loadings) -> Figure {
         })
         .collect();
     let values = (0..loadings.features.len())
-        .map(|f| (0..shown).map(|c| loadings.components[c].get(f).copied().unwrap_or(f64::NAN)).collect())
+        .map(|f| {
+            (0..shown).map(|c| loadings.components[c].get(f).copied().unwrap_or(f64::NAN)).collect()
+        })
         .collect();
     draw_heat_map(&HeatMap {
         title: "What the components are made of".into(),
-        subtitle: "Weight of each feature in each component; the sign of a whole column is arbitrary."
-            .into(),
+        subtitle:
+            "Weight of each feature in each component; the sign of a whole column is arbitrary."
+                .into(),
         rows: loadings.features.clone(),
         columns,
         values,
