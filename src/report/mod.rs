@@ -1,1 +1,9 @@
-//! What people look at: figures, the page, the terminal screen.
+//! What people look at: figures, the page, the terminal screen. Plain data in; SVG, PNG, HTML, text out.
+
+pub mod figures;
+pub mod screen;
+
+mod base64;
+mod number;
+
+pub use number::{count, digits, histogram, printable, shortened, significant, sparkline};
