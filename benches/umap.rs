@@ -12,6 +12,9 @@ use crate::peer::timed;
 
 /// Stages `neighbors INPUT [k=15]`.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
+    if !["neighbors", "umap", "umap_many"].contains(&stage) {
+        return None;
+    }
     let matrix = read_npy(Path::new(arguments.first()?));
     let option = |name: &str| {
         arguments.iter().find_map(|a| a.strip_prefix(name)?.strip_prefix('=').map(str::to_string))
