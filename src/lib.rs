@@ -22,11 +22,13 @@ pub mod classify;
 
 pub mod explain;
 
-// pub mod select;
+pub mod select;
 
-// pub mod stability;
+pub mod stability;
 
 pub mod report;
+
+pub mod walkthrough;
 
 pub use error::{Error, Result};
 
