@@ -63,12 +63,14 @@ pub(crate) fn train<T: Target>(
         .into_par_iter()
         .map(|t| {
             let (samples, unseen) = bag(settings, classes, t as u64);
-            let grown = grow(&bins, target, settings.limits, samples, node_seed(settings, t as u64));
+            let grown =
+                grow(&bins, target, settings.limits, samples, node_seed(settings, t as u64));
             settings.progress.report(done.fetch_add(1, Relaxed) + 1, settings.n_trees);
             (grown, unseen)
         })
         .collect();
-    let importances = mean_importances(grown.iter().map(|(g, _)| &g.importances), bins.n_features());
+    let importances =
+        mean_importances(grown.iter().map(|(g, _)| &g.importances), bins.n_features());
     let (trees, unseen): (Vec<_>, Vec<_>) = grown.into_iter().map(|(g, u)| (g.tree, u)).unzip();
     let trees = Trees::new(trees, matrix.ncols(), target.n_outputs());
     let oob = (settings.bootstrap && settings.oob)

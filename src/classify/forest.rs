@@ -182,10 +182,7 @@ impl<D: Data<Elem = f64>> Fit<ArrayBase<D, Ix2>, Array1<usize>, Error>
     /// # Errors
     /// A parameter out of range, no rows or no columns, a value that is not finite, more than
     /// 65,535 classes.
-    fn fit(
-        &self,
-        dataset: &DatasetBase<ArrayBase<D, Ix2>, Array1<usize>>,
-    ) -> Result<RandomForest> {
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, Array1<usize>>) -> Result<RandomForest> {
         let (matrix, labels) = (dataset.records().view(), dataset.targets());
         let names = names_or_numbers(dataset.feature_names(), matrix.ncols());
         self.check(matrix, labels.len(), &names)?;

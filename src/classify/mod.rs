@@ -2,15 +2,19 @@
 
 mod bag;
 mod bins;
-mod forest;
+pub(crate) mod forest;
 mod grow;
-mod params;
+pub mod metrics;
+mod model;
+pub(crate) mod params;
 mod regression;
 mod target;
-mod tree;
-mod trees;
+pub(crate) mod tree;
+pub(crate) mod trees;
+pub mod validate;
 
 pub use forest::RandomForest;
+pub use model::{Model, Scaling, TrainingSummary};
 pub use params::{ClassWeight, ForestParams, MaxFeatures};
 pub use regression::RegressionForest;
 pub use tree::Tree;

@@ -167,7 +167,9 @@ impl<Forest> ForestParams<Forest> {
         }
         if matrix.is_empty() {
             let (rows, columns) = matrix.dim();
-            return Err(Error::data(format!("a forest cannot grow on {rows} rows x {columns} columns")));
+            return Err(Error::data(format!(
+                "a forest cannot grow on {rows} rows x {columns} columns"
+            )));
         }
         if matrix.nrows() > MAX_ROWS || matrix.ncols() > usize::from(u16::MAX) {
             let (rows, columns) = matrix.dim();
@@ -228,7 +230,8 @@ impl ForestParams<RandomForest> {
                 Ok(Some(counts.into_iter().map(|c| even / c as f64).collect()))
             }
             ClassWeight::Given(given) => {
-                if let Some((label, weight)) = given.iter().find(|(_, w)| !(w.is_finite() && *w > 0.0))
+                if let Some((label, weight)) =
+                    given.iter().find(|(_, w)| !(w.is_finite() && *w > 0.0))
                 {
                     let name = format!("class_weight of {label}");
                     return Err(Error::parameter(&name, weight, "a positive number"));

@@ -87,16 +87,6 @@ impl Tree {
         depths
     }
 
-    /// The leaf that a row falls into. NaN goes right.
-    #[inline]
-    pub(crate) fn leaf_of(&self, row: &[f64]) -> usize {
-        let mut node = self.nodes[0];
-        while let Kind::Split { feature, threshold, left } = node.kind() {
-            node = self.nodes[left + usize::from(!(row[feature] <= threshold))];
-        }
-        node.child as usize
-    }
-
     /// The outputs of a leaf.
     #[inline]
     pub(crate) fn leaf_values(&self, leaf: usize, n_outputs: usize) -> &[f64] {
@@ -194,7 +184,9 @@ impl TreeRecord {
     pub fn of(tree: &Tree, n_outputs: usize) -> Self {
         let expected = tree.expected_values(n_outputs);
         let split = |node: &Node| match node.kind() {
-            Kind::Split { feature, threshold, left } => Some((feature as i64, threshold, left as i64)),
+            Kind::Split { feature, threshold, left } => {
+                Some((feature as i64, threshold, left as i64))
+            }
             Kind::Leaf(_) => None,
         };
         let splits: Vec<_> = tree.nodes.iter().map(split).collect();
@@ -219,38 +211,41 @@ impl TreeRecord {
             ("value", self.value.len()),
         ];
         if let Some((name, length)) = lengths.into_iter().find(|&(_, length)| length != n) {
-            return Err(Error::format(format!("{name} has {length} entries, children_left has {n}")));
+            return Err(Error::format(format!(
+                "{name} has {length} entries, children_left has {n}"
+            )));
         }
         if n == 0 {
             return Err(Error::format("it has no nodes"));
         }
-        let mut tree = Tree { nodes: Vec::with_capacity(n), cover: vec![], values: vec![] };
-        // Old positions in new order; a node is placed once its parent is, children beside each other.
-        let mut order = vec![0usize];
-        let mut depths = vec![0usize];
-        let mut next = 0;
-        while next < order.len() {
-            let (old, depth) = (order[next], depths[next]);
-            next += 1;
-            tree.cover.push(positive(self.cover[old], old)?);
-            let Some((left, right)) = self.children(old)? else {
-                self.push_leaf(&mut tree, old, n_outputs)?;
-                continue;
-            };
-            self.check_cover(old, left, right)?;
-            tree.nodes.push(self.split(old, order.len(), n_features)?);
-            order.extend([left, right]);
-            depths.extend([depth + 1; 2]);
-            if order.len() > n || depth >= MAX_DEPTH {
-                return Err(Error::format(format!("node {old}: its children lead back to themselves or deeper than {MAX_DEPTH}")));
+        let mut tree = Tree { nodes: vec![Node::leaf(0)], cover: vec![0.0], values: vec![] };
+        let mut seen = vec![false; n];
+        // (position in the file, position in the tree, splits above), the left child taken first.
+        let mut open = vec![(0, 0, 0)];
+        while let Some((old, new, depth)) = open.pop() {
+            if std::mem::replace(&mut seen[old], true) {
+                return Err(Error::format(format!("node {old} is the child of two nodes")));
+            }
+            if depth > MAX_DEPTH {
+                return Err(Error::format(format!("node {old} is deeper than {MAX_DEPTH}")));
+            }
+            tree.cover[new] = positive(self.cover[old], old)?;
+            if let Some((left, right)) = self.children(old)? {
+                self.check_cover(old, left, right)?;
+                let below = tree.nodes.len();
+                tree.nodes[new] = self.split(old, below, n_features)?;
+                tree.nodes.extend([Node::leaf(0); 2]);
+                tree.cover.extend([0.0; 2]);
+                open.extend([(right, below + 1, depth + 1), (left, below, depth + 1)]);
+            } else {
+                tree.nodes[new] = Node::leaf(tree.values.len() / n_outputs);
+                tree.values.extend_from_slice(self.leaf(old, n_outputs)?);
             }
         }
-        let mut seen = vec![false; n];
-        if let Some(&twice) = order.iter().find(|&&o| std::mem::replace(&mut seen[o], true)) {
-            return Err(Error::format(format!("node {twice} is the child of two nodes")));
-        }
         match seen.iter().position(|s| !s) {
-            Some(lost) => Err(Error::format(format!("node {lost} cannot be reached from the root"))),
+            Some(lost) => {
+                Err(Error::format(format!("node {lost} cannot be reached from the root")))
+            }
             None => Ok(tree),
         }
     }
@@ -276,23 +271,23 @@ impl TreeRecord {
         let known = usize::try_from(feature).ok().filter(|&f| f < n_features);
         match known {
             Some(feature) if threshold.is_finite() => Ok(Node::split(feature, threshold, left)),
-            Some(_) => Err(Error::format(format!("node {node}: threshold {threshold} is not a finite number"))),
+            Some(_) => Err(Error::format(format!(
+                "node {node}: threshold {threshold} is not a finite number"
+            ))),
             None => Err(Error::format(format!(
                 "node {node}: feature {feature} is not one of 0..{n_features}"
             ))),
         }
     }
 
-    fn push_leaf(&self, tree: &mut Tree, node: usize, n_outputs: usize) -> Result<()> {
+    fn leaf(&self, node: usize, n_outputs: usize) -> Result<&[f64]> {
         let values = self.value[node].as_slice();
-        if values.len() != n_outputs || values.iter().any(|v| !v.is_finite()) {
-            return Err(Error::format(format!(
-                "node {node}: value must be {n_outputs} finite numbers, found {values:?}"
-            )));
+        if values.len() == n_outputs && values.iter().all(|v| v.is_finite()) {
+            return Ok(values);
         }
-        tree.nodes.push(Node::leaf(tree.values.len() / n_outputs));
-        tree.values.extend_from_slice(values);
-        Ok(())
+        Err(Error::format(format!(
+            "node {node}: value must be {n_outputs} finite numbers, found {values:?}"
+        )))
     }
 
     /// A split passes on its whole cover; SHAP values would not add up otherwise.
@@ -302,7 +297,9 @@ impl TreeRecord {
         if (whole - parts).abs() <= 1e-6 * whole.abs() {
             return Ok(());
         }
-        Err(Error::format(format!("node {node}: cover {whole} differs from its children's {parts}")))
+        Err(Error::format(format!(
+            "node {node}: cover {whole} differs from its children's {parts}"
+        )))
     }
 }
 

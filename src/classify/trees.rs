@@ -150,11 +150,9 @@ pub(crate) fn check_matrix(
     }
     match matrix.indexed_iter().find(|(_, v)| !v.is_finite()) {
         None => Ok(()),
-        Some(((row, column), value)) => {
-            Err(Error::data(format!("{value} is not a finite number"))
-                .at_row(row + 1)
-                .at_column(names.get(column).cloned().unwrap_or_else(|| column.to_string()))
-                .help("fill or drop the value: a forest has no rule for a missing one"))
-        }
+        Some(((row, column), value)) => Err(Error::data(format!("{value} is not a finite number"))
+            .at_row(row + 1)
+            .at_column(names.get(column).cloned().unwrap_or_else(|| column.to_string()))
+            .help("fill or drop the value: a forest has no rule for a missing one")),
     }
 }
