@@ -1,3 +1,4 @@
 //! The integration tests, in one binary so that the libraries are linked once.
 
+mod images;
 mod tidy;
