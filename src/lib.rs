@@ -22,9 +22,9 @@ pub mod classify;
 
 pub mod explain;
 
-pub mod select;
+// pub mod select;
 
-pub mod stability;
+// pub mod stability;
 
 pub mod report;
 

@@ -145,8 +145,8 @@ mod tests {
     fn labels_are_found_whether_dense_or_huge() {
         let labels = LabelImage::from(array![[0, u32::MAX, 3], [3, 0, 9]]);
         assert_eq!(labels.labels(), [3, 9, u32::MAX]);
-        assert_eq!(LabelImage::from(array![[0, 0]]).labels(), []);
-        assert_eq!(LabelImage::from(Array2::zeros((0, 4))).labels(), []);
+        assert_eq!(LabelImage::from(array![[0, 0]]).labels(), [0u32; 0]);
+        assert_eq!(LabelImage::from(Array2::zeros((0, 4))).labels(), [0u32; 0]);
     }
 
     #[test]
