@@ -9,6 +9,8 @@ mod columns;
 mod names;
 mod object;
 mod property;
+#[cfg(test)]
+mod reference;
 
 use polars::prelude::DataFrame;
 

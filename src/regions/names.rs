@@ -141,7 +141,12 @@ impl Property {
     /// The family's column names for images of `ndim` axes, in the order of [`indices`](Self::indices).
     ///
     /// `channel` is the name of the intensity image and its number; a single unnamed image has neither.
-    pub fn columns(&self, ndim: usize, names: Names, channel: Option<(&str, usize)>) -> Vec<String> {
+    pub fn columns(
+        &self,
+        ndim: usize,
+        names: Names,
+        channel: Option<(&str, usize)>,
+    ) -> Vec<String> {
         self.columns_at(&self.indices(ndim), names, channel)
     }
 
