@@ -99,7 +99,7 @@ impl Path {
         match self {
             Self::Portable => (2, 8),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => (4, 24),
+            Self::Avx2 => (6, 16),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => (8, 48),
         }
@@ -200,7 +200,11 @@ impl Search<'_> {
         {
             let base = first + (next + skipped) * lanes;
             for (q, list) in lists.iter_mut().enumerate() {
-                for (j, &sum) in (base..).zip(&sums[q * lanes..(q + 1) * lanes]) {
+                let sums = &sums[q * lanes..(q + 1) * lanes];
+                if !sums.iter().fold(false, |any, sum| any | (*sum > list.bar)) {
+                    continue;
+                }
+                for (j, &sum) in (base..).zip(sums) {
                     if sum > list.bar && !(self.skip_self && j == first_row + q) {
                         list.push(sum, j as u32);
                     }
@@ -461,8 +465,8 @@ mod avx2 {
     skim_in_registers!(
         squared,
         "avx2,fma",
-        4,
-        3,
+        6,
+        2,
         8,
         _mm256_fmadd_ps,
         above,
@@ -474,8 +478,8 @@ mod avx2 {
     skim_in_registers!(
         absolute,
         "avx2,fma",
-        4,
-        3,
+        6,
+        2,
         8,
         subtract_absolute,
         above,
