@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use linfa::traits::Fit;
-use polariscope::classify::{Model, RandomForest, cross_validate};
+use polariscope::classify::{Model, RandomForest, TrainingSummary, validate};
 use polariscope::output::check_free;
 use polariscope::table::{Classes, Columns, Features};
 use polariscope::{Error, Result};
@@ -63,16 +63,21 @@ impl Train {
             .max_depth(self.max_depth)
             .min_samples_leaf(self.min_samples_leaf)
             .seed(globals.seed);
-        let folds = cross_validate(&params, &features, &labels, FOLDS)?;
+        let folds = validate::cross_validate(
+            &params,
+            &features,
+            &labels,
+            &validate::stratified_k_fold(&labels, FOLDS.min(labels.len()), globals.seed)?,
+        )?;
         let forest =
             params.progress(console.progress("forest")).fit(&features.labelled(&labels)?)?;
         let names = forest.classes().iter().map(|&c| classes.names[c].clone()).collect();
         let units = features.names().iter().map(|n| columns.get(n).map_or(String::new(), |c| c.unit.clone()));
         let mut model = Model::of(&forest).with_classes(names)?.with_units(units.collect())?;
-        let summary = polariscope::classify::TrainingSummary {
+        let summary = TrainingSummary {
             target: Some(self.target.clone()),
-            cv_accuracy: Some(folds.accuracy),
-            cv_balanced_accuracy: Some(folds.balanced_accuracy),
+            cv_accuracy: Some(folds.accuracy()),
+            cv_balanced_accuracy: Some(folds.balanced_accuracy()),
             ..model.summary().clone()
         };
         model = model.with_summary(summary);
@@ -86,8 +91,8 @@ impl Train {
             "n_rows": features.n_rows(),
             "n_rows_left_out": table.frame.height() - features.n_rows(),
             "oob_accuracy": forest.oob_score(),
-            "cv_accuracy": folds.accuracy,
-            "cv_balanced_accuracy": folds.balanced_accuracy,
+            "cv_accuracy": folds.accuracy(),
+            "cv_balanced_accuracy": folds.balanced_accuracy(),
             "importances": importances,
             "model": self.output,
         }))?;
@@ -100,8 +105,8 @@ impl Train {
             features.n_features(),
             model.classes().unwrap_or_default().join(", "),
             100.0 * forest.oob_score().unwrap_or(f64::NAN),
-            100.0 * folds.accuracy,
-            100.0 * folds.balanced_accuracy,
+            100.0 * folds.accuracy(),
+            100.0 * folds.balanced_accuracy(),
         );
         for (importance, name) in ranked.iter().take(10) {
             text += &format!("  {importance:.3}  {name}\n");

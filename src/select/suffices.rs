@@ -2,7 +2,8 @@
 
 use linfa::traits::Fit;
 
-use crate::classify::{RandomForest, metrics};
+use crate::classify::RandomForest;
+use crate::classify::metrics::Confusion;
 use crate::error::Result;
 use crate::table::Features;
 
@@ -68,5 +69,5 @@ fn out_of_bag_accuracy(features: &Features, labels: &[usize], seed: u64) -> Resu
             predicted.push(vote);
         }
     }
-    Ok(metrics::balanced_accuracy(&truth, &predicted))
+    Ok(Confusion::of(&truth, &predicted)?.balanced_accuracy())
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Interval;
-use crate::cluster::agreement::{consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand};
+use crate::cluster::agreement::{adjusted_rand, consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand};
 use crate::error::{Error, Result};
 
 /// Bounds between which two objects are neither "together" nor "apart" (Senbabaoglu et al. 2014).
@@ -24,6 +24,8 @@ pub struct GroupStability {
     pub ambiguous_pairs: f64,
     /// Per group 1..k: mean best Jaccard similarity over the subsamples (Hennig 2007).
     pub jaccard: Vec<f64>,
+    /// Per run: adjusted Rand index with the vote.
+    pub agreement: Vec<f64>,
     /// Per object: its group by the vote of all runs, 1..k.
     #[serde(skip)]
     pub labels: Vec<usize>,
@@ -94,6 +96,10 @@ impl GroupStability {
             ari_worst: aris.iter().copied().fold(f64::INFINITY, f64::min),
             ambiguous_pairs: pac(runs, AMBIGUOUS.0, AMBIGUOUS.1)?,
             jaccard,
+            agreement: runs
+                .iter()
+                .map(|run| adjusted_rand(run, &vote.labels))
+                .collect::<Result<_>>()?,
             n_changing: vote.confidence.iter().filter(|&&c| c < 0.95).count(),
             single_run_differs: 1.0 - vote.confidence.iter().sum::<f64>() / n.max(1) as f64,
             labels: vote.labels,

@@ -78,7 +78,7 @@ impl Grouped {
         let labels: Vec<Vec<usize>> = runs.iter().map(|run| run.labels().to_vec()).collect();
         let stability = GroupStability::of(&labels, &subsamples)?;
         let best = runs.iter().min_by(|a, b| a.inertia().total_cmp(&b.inertia()));
-        let centers = means(space, &stability.labels);
+        let centers = Grouping::of(space, stability.labels.clone()).centers;
         // The vote may leave a group empty that single runs found.
         let k = stability.labels.iter().copied().max().unwrap_or(1);
         let groups = &stability.labels;
@@ -102,7 +102,7 @@ impl Grouped {
             distances: distances(space, &centers),
             runs: labels
                 .into_iter()
-                .map(|labels| Grouping { centers: means(features, &labels), labels })
+                .map(|labels| Grouping::of(features, labels))
                 .collect(),
             stability,
         };
@@ -116,22 +116,6 @@ impl Grouped {
         self.stability.labels.iter().for_each(|&label| sizes[label - 1] += 1);
         sizes
     }
-}
-
-/// Mean row of each group, shape `(k, n_features)`.
-fn means(features: &Features, labels: &[usize]) -> Array2<f64> {
-    let k = labels.iter().copied().max().unwrap_or(1);
-    let mut sums = Array2::zeros((k, features.n_features()));
-    let mut counts = vec![0usize; k];
-    for (row, &label) in features.matrix().outer_iter().zip(labels) {
-        let mut sum = sums.row_mut(label - 1);
-        sum += &row;
-        counts[label - 1] += 1;
-    }
-    for (mut sum, count) in sums.outer_iter_mut().zip(counts) {
-        sum /= count.max(1) as f64;
-    }
-    sums
 }
 
 /// Euclidean distance of every row to every centre.

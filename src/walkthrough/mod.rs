@@ -3,6 +3,7 @@
 //! Table -> features -> explained variance -> maps -> groups -> features that separate them -> forest,
 //! and at every step how far it can be trusted.
 
+mod figures;
 mod folder;
 mod groups;
 mod maps;
@@ -24,6 +25,7 @@ use crate::select::Selection;
 use crate::stability::{Evidence, Verdict};
 use crate::table::{ColumnSummary, Columns, Features, Scaler, Table, describe, spearman};
 
+pub use folder::check_folder;
 pub use groups::Grouped;
 pub use maps::{TsneMap, UmapRuns};
 pub use recipe::{ClusterOn, Groups, Map, Recipe};

@@ -4,7 +4,8 @@ use ndarray::{ArrayView2, Axis};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 use super::Outcome;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::select::ranking_frame;
 use crate::table::{label_column, optional_column, with_columns, with_values};
 
 impl Outcome {
@@ -52,39 +53,20 @@ impl Outcome {
     /// Only through a fault in the table library.
     pub fn feature_table(&self) -> Result<DataFrame> {
         let ranking = self.selection.as_ref().map(|s| s.ranking.as_slice()).unwrap_or_default();
-        let number = |name: &str, value: &dyn Fn(usize) -> Option<f64>| -> Column {
-            let values: Vec<Option<f64>> = (0..ranking.len()).map(value).collect();
-            Series::new(name.into(), values).into()
-        };
-        let names: Vec<&str> = ranking.iter().map(|f| f.feature.as_str()).collect();
         let units: Vec<&str> = ranking
             .iter()
             .map(|f| self.columns.get(&f.feature).map_or("", |c| c.unit.as_str()))
             .collect();
-        let forest = self.forest.as_ref();
-        let shap = forest.map(|f| f.shap.importances());
-        let flags = |value: &dyn Fn(usize) -> bool| -> Vec<bool> {
-            (0..ranking.len()).map(value).collect()
+        let number = |name: &str, values: &[f64]| -> Column {
+            let of_feature: Vec<f64> = ranking.iter().map(|f| values[f.column]).collect();
+            Series::new(name.into(), of_feature).into()
         };
-        let ranks: Vec<u32> = (1..=ranking.len() as u32).collect();
-        let family: Vec<u32> = ranking.iter().map(|f| f.family as u32).collect();
-        let columns: Vec<Column> = vec![
-            Series::new("rank".into(), ranks).into(),
-            Series::new("feature".into(), names).into(),
-            Series::new("unit".into(), units).into(),
-            number("correlation", &|i| Some(ranking[i].correlation)),
-            number("correlation_low", &|i| Some(ranking[i].correlation_low)),
-            number("correlation_high", &|i| Some(ranking[i].correlation_high)),
-            number("held_out_correlation", &|i| ranking[i].held_out_correlation),
-            number("auc", &|i| Some(ranking[i].auc)),
-            number("frequency", &|i| Some(ranking[i].frequency)),
-            Series::new("family".into(), family).into(),
-            Series::new("representative".into(), flags(&|i| ranking[i].representative)).into(),
-            Series::new("chosen".into(), flags(&|i| ranking[i].chosen)).into(),
-            number("importance", &|i| forest.map(|f| f.importances[ranking[i].column])),
-            number("shap_mean_abs", &|i| shap.as_ref().map(|s| s[ranking[i].column])),
-        ];
-        DataFrame::new(ranking.len(), columns).map_err(|e| Error::internal(e.to_string()))
+        let mut columns: Vec<Column> = vec![Series::new("unit".into(), units).into()];
+        if let Some(forest) = &self.forest {
+            columns.push(number("importance", &forest.importances));
+            columns.push(number("shap_mean_abs", &forest.shap.importances()));
+        }
+        with_columns(&ranking_frame(ranking)?, columns)
     }
 
     /// How many rows were left out because a feature is missing.
