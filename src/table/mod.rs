@@ -9,6 +9,7 @@ mod csv;
 mod features;
 mod glob;
 mod open;
+mod pages;
 mod scale;
 mod summary;
 mod text;

@@ -175,9 +175,9 @@ fn read_text(text: Text, path: &Path) -> Result<Table> {
 }
 
 fn read_columnar(kind: Kind, bytes: &[u8]) -> Result<Table> {
-    let frame = match kind {
+    let (frame, warnings) = match kind {
         Kind::Parquet => columnar::read_parquet(bytes)?,
-        Kind::Ipc => columnar::read_ipc(bytes)?,
+        Kind::Ipc => (columnar::read_ipc(bytes)?, Vec::new()),
         Kind::IpcStream => {
             return Err(
                 Error::format("is an Arrow IPC stream").help("save it as an Arrow file (Feather)")
@@ -192,40 +192,39 @@ fn read_columnar(kind: Kind, bytes: &[u8]) -> Result<Table> {
         return Err(Error::format(format!("has {} columns and no rows", frame.width()))
             .help("export the table again, with its measurements"));
     }
-    plain_types(&frame)
+    plain_types(&frame, warnings)
 }
 
 /// The few types that the rest of the house works with, missing as null.
-fn plain_types(frame: &DataFrame) -> Result<Table> {
-    let mut warnings = Vec::new();
+fn plain_types(frame: &DataFrame, mut warnings: Vec<String>) -> Result<Table> {
     let mut columns = Vec::with_capacity(frame.width());
     for column in frame.columns() {
-        columns.push(plain_type(column, &mut warnings)?);
+        match plain_type(column, &mut warnings) {
+            Some(plain) => columns.push(plain),
+            None => warnings.push(format!(
+                "column `{}`: holds {}, not numbers or text: left out",
+                column.name(),
+                column.dtype()
+            )),
+        }
     }
     let frame =
         DataFrame::new(frame.height(), columns).map_err(|e| Error::internal(e.to_string()))?;
     Ok(Table { frame, warnings })
 }
 
-fn plain_type(column: &Column, warnings: &mut Vec<String>) -> Result<Column> {
-    let refuse = || {
-        Error::format(format!("holds {} and not numbers or text", column.dtype()))
-            .at_column(column.name().as_str())
-            .help("leave the column out, or write it as numbers or text")
-    };
+/// `None` for a column of anything but numbers, text and truth values.
+fn plain_type(column: &Column, warnings: &mut Vec<String>) -> Option<Column> {
     let target = match column.dtype() {
         DataType::Boolean => DataType::Boolean,
-        DataType::UInt64 => DataType::Float64,
+        DataType::UInt64 | DataType::Null => DataType::Float64,
         d if d.is_integer() => DataType::Int64,
-        d if d.is_float() => DataType::Float64,
-        d if d.is_decimal() => DataType::Float64,
-        DataType::Null => DataType::Float64,
-        DataType::Binary | DataType::List(_) => return Err(refuse()),
-        d if d.is_nested() || d.is_object() => return Err(refuse()),
+        d if d.is_float() || d.is_decimal() => DataType::Float64,
+        d if d.is_nested() || d.is_object() || *d == DataType::Binary => return None,
         _ => DataType::String,
     };
-    let column = column.cast(&target).map_err(|_| refuse())?;
-    let Ok(values) = column.f64() else { return Ok(column.rechunk()) };
+    let column = column.cast(&target).ok()?;
+    let Ok(values) = column.f64() else { return Some(column.rechunk()) };
     let infinite = values.iter().enumerate().filter(|(_, v)| v.is_some_and(f64::is_infinite));
     let (first, count) =
         infinite.fold((None, 0), |(first, n), (row, _)| (first.or(Some(row)), n + 1));
@@ -235,8 +234,8 @@ fn plain_type(column: &Column, warnings: &mut Vec<String>) -> Result<Column> {
         warnings.push(format!("row {}, column `{name}`: infinite: read as missing{more}", row + 1));
     }
     if !values.iter().any(|v| v.is_some_and(|v| !v.is_finite())) {
-        return Ok(column.rechunk());
+        return Some(column.rechunk());
     }
     let present = values.iter().map(|v| v.filter(|v| v.is_finite()));
-    Ok(Float64Chunked::from_iter_options(column.name().clone(), present).into_column())
+    Some(Float64Chunked::from_iter_options(column.name().clone(), present).into_column())
 }

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_scaler_survives_its_file() {
-        let features = Features::new(array![[1.0, 0.25], [2.5, 0.75]], ["a", "b"]).unwrap();
+        let features = Features::new(array![[1.0, 0.3], [2.5, 0.7]], ["a", "b"]).unwrap();
         let scaler = Scaler::fit(&features, Scale::Zscore);
         let text = serde_json::to_string(&scaler).unwrap();
         assert_eq!(serde_json::from_str::<Scaler>(&text).unwrap(), scaler);

@@ -138,9 +138,9 @@ fn best_delimiter(head: &str, suffix: &str) -> Delimiter {
     let mut best = (Delimiter::Byte(expected), (0.0, 0.0, 0));
     for delimiter in candidates {
         let score = score(head, delimiter);
-        // Aligned columns only when nothing else fits: names and texts contain blanks too.
-        let settled = delimiter == Delimiter::Blanks && best.1.0 >= 0.5;
-        if score > best.1 && !settled {
+        // Aligned columns only when they fit and nothing else does: names and texts contain blanks too.
+        let unlikely = delimiter == Delimiter::Blanks && (best.1.0 >= 0.5 || score.0 < 0.5);
+        if score > best.1 && !unlikely {
             best = (delimiter, score);
         }
     }
