@@ -2,8 +2,10 @@
 
 mod bag;
 mod bins;
+mod export;
 pub(crate) mod forest;
 mod grow;
+mod importance;
 pub mod metrics;
 mod model;
 pub(crate) mod params;
@@ -14,6 +16,7 @@ pub(crate) mod trees;
 pub mod validate;
 
 pub use forest::RandomForest;
+pub use importance::PermutationImportance;
 pub use model::{Model, Scaling, TrainingSummary};
 pub use params::{ClassWeight, ForestParams, MaxFeatures};
 pub use regression::RegressionForest;
