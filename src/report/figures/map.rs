@@ -8,7 +8,7 @@ use super::text::{Anchor, Lettering};
 use crate::report::number::count;
 
 /// A static figure shows at most this many points: more only print over each other.
-const MAX_POINTS: usize = 8000;
+const MAX_POINTS: usize = 5000;
 /// Objects less stable than this are drawn hollow.
 const UNSTABLE: f64 = 0.5;
 /// Points are drawn in this many layers, so that no group covers the others.

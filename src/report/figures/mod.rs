@@ -30,7 +30,6 @@ pub use palette::{Color, Mark, diverging, group, sequential};
 pub use ranking::{Ranked, Ranking, ranking};
 pub use shap::{Shap, shap_bar, shap_dependence, shap_summary, shap_waterfall};
 pub use stability::{StabilityCard, stability};
-pub(crate) use svg::escaped;
 pub use tree::{Tree, TreeNode, tree};
 pub use variance::{Curves, Loadings, Scree, curves, loadings, scree};
 

@@ -136,7 +136,7 @@ fn path(points: impl IntoIterator<Item = BackendCoord>) -> String {
 }
 
 /// Text as it may stand in an element or an attribute.
-pub(crate) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
