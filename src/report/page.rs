@@ -6,7 +6,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use ndarray::ArrayView2;
 
 use super::explorer::Explorer;
-use super::figures::{ColorBy, Figure, Light, Map, Ranked, Ranking, Shap, map, ranking};
+use super::figures::{ColorBy, Figure, Map, Ranked, Ranking, Shap, map, ranking};
 use super::number::{printable, significant};
 use crate::error::{Error, Result};
 use crate::output::{Existing, write_whole};

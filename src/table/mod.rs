@@ -20,11 +20,12 @@ pub use attach::{label_column, optional_column, with_columns, with_values};
 pub use classes::Classes;
 pub use columns::{Column, Columns, MISSING_ALLOWED, Selection};
 pub use correlation::{
-    Correlation, correlate, families, pearson, redundancies, representative, spearman,
+    Correlation, correlate, families, pearson, ranks, redundancies, representative, spearman,
 };
 pub use features::Features;
 pub use open::Table;
 pub use scale::{Scale, Scaler};
+pub use values::numbers_of;
 pub use summary::{BARS, ColumnSummary, describe};
 pub use write::{check_suffix, write, write_csv};
 

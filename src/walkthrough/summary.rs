@@ -84,13 +84,34 @@ impl Outcome {
 
     fn groups_json(&self) -> Value {
         let groups = &self.groups;
+        let choice = groups.choice.as_ref().map(|c| {
+            json!({
+                "best_k": c.best_k,
+                "gap_k": c.gap_k,
+                "candidates": c.candidates.iter().map(|c| json!({
+                    "k": c.k,
+                    "inertia": c.inertia,
+                    "silhouette": c.silhouette,
+                    "gap": c.gap,
+                    "gap_error": c.gap_error,
+                })).collect::<Vec<_>>(),
+            })
+        });
+        let null = groups.null.as_ref().map(|null| {
+            json!({
+                "p_value": null.p_value,
+                "observed": null.observed,
+                "n_tables": null.simulated.len(),
+                "n_rows": null.n_rows,
+            })
+        });
         json!({
             "k": groups.k,
-            "choice": groups.choice,
+            "choice": choice,
             "sizes": groups.sizes(),
             "inertia": groups.inertia,
             "silhouette": groups.silhouette,
-            "null": groups.null,
+            "null": null,
             "stability": groups.stability,
             "other_outcomes_at_most": unseen_share(groups.stability.n_runs),
         })

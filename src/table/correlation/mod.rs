@@ -13,7 +13,7 @@ pub use family::{families, redundancies, representative};
 
 use super::values::{find, numbers};
 use crate::error::{Error, Result};
-use ranks::ranks;
+pub use ranks::ranks;
 
 /// Which coefficient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

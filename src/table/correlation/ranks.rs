@@ -1,7 +1,7 @@
 //! Ranks of a column, ties averaged.
 
 /// The rank of each value, from 1; equal values share the mean of their ranks. No value may be NaN.
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
     order.sort_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]));
     let mut ranks = vec![0.0; values.len()];
