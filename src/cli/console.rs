@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use polariscope::progress::Progress;
+use polariscope::report::screen::Style;
 use polariscope::table::{self, Table};
 use polariscope::{Error, Result};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
 use super::args::{Color, Globals, Input, Output};
-
-/// Version of the JSON that `--json` prints and of `summary.json`.
-pub use polariscope::SCHEMA_VERSION;
 
 /// How this run talks to the person or program that started it.
 pub struct Console {
@@ -36,16 +34,22 @@ impl Console {
         self.json
     }
 
-    /// Whether results on stdout may carry colours.
-    pub fn colored(&self) -> bool {
-        match self.color {
+    /// Whether only errors and results in files are wanted.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether results on stdout carry colours.
+    pub fn style(&self) -> Style {
+        let colored = match self.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
                 std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
                     && io::stdout().is_terminal()
             }
-        }
+        };
+        if colored { Style::Color } else { Style::Plain }
     }
 
     /// Reads a table from a file or stdin and passes its warnings on.
@@ -83,7 +87,7 @@ impl Console {
             return Ok(());
         }
         if let Value::Object(fields) = &mut object {
-            fields.insert("schema_version".into(), json!(SCHEMA_VERSION));
+            fields.insert("schema_version".into(), json!(polariscope::SCHEMA_VERSION));
         }
         to_stdout(format!("{object:#}\n").as_bytes())
     }

@@ -10,6 +10,7 @@ use super::figures::{ColorBy, Figure, Map, Ranked, Ranking, Shap, map, ranking};
 use super::number::{printable, significant};
 use crate::error::{Error, Result};
 use crate::output::{Existing, write_whole};
+use crate::stability::Light;
 
 const TEMPLATE: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");

@@ -5,6 +5,7 @@ use ndarray::Array2;
 
 use super::*;
 use crate::seed::Seed;
+use crate::stability::Light;
 
 const NAMES: [&str; 16] = [
     "area",
