@@ -9,6 +9,3 @@ mod pca;
 pub(crate) use moments::Moments;
 pub use pca::{Pca, PcaParams};
 pub(crate) use pca::{first_component, not_finite, symmetric_eigen};
-mod explained;
-pub mod quality;
-pub use explained::*;
