@@ -3,9 +3,13 @@
 pub mod neighbors;
 pub mod umap;
 pub mod tsne;
+mod explained;
 mod moments;
 mod pca;
+mod procrustes;
 
+pub use explained::{Explained, ExplainedVariance, StopRules, r_squared_on_map};
 pub(crate) use moments::Moments;
 pub use pca::{Pca, PcaParams};
 pub(crate) use pca::{first_component, not_finite, symmetric_eigen};
+pub use procrustes::{Procrustes, procrustes};
