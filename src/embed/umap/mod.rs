@@ -305,13 +305,13 @@ impl UmapParams {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
         }
         let real = [
+            ("spread", self.spread, self.spread > 0.0, "above 0"),
             (
                 "min_dist",
                 self.min_dist,
                 self.min_dist >= 0.0 && self.min_dist <= self.spread,
                 "at least 0 and at most spread",
             ),
-            ("spread", self.spread, self.spread > 0.0, "above 0"),
             ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0"),
             (
                 "repulsion_strength",
@@ -458,3 +458,6 @@ impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, Array1<()>, Error> for UmapPara
         self.fit_rows(dataset.records.view())
     }
 }
+
+#[cfg(test)]
+mod tests;
