@@ -21,3 +21,4 @@ pub fn instruction_set() -> &'static str {
     }
     "scalar"
 }
+pub(crate) mod ranks;
