@@ -1,8 +1,11 @@
 //! From a forest and a table to SHAP values.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use ndarray::{Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::patterns::Tables;
 use super::quadrature::{Plan, Scratch};
 use super::shap::Shap;
 use crate::classify::forest::check_names;
@@ -90,7 +93,7 @@ pub struct TreeShap<'a> {
 }
 
 /// Rows that one task explains; fixed, so that threads do not matter.
-const BLOCK_ROWS: usize = 256;
+const BLOCK_ROWS: usize = 2048;
 
 impl<'a> TreeShap<'a> {
     /// Explains a forest, a model or a dump read from a file.
@@ -151,33 +154,65 @@ impl<'a> TreeShap<'a> {
         let (d, k) = (trees.n_features(), trees.n_outputs());
         // Probabilities sum to one, so the values of a row's feature sum to zero: one output is free.
         let explained = if trees.outputs_sum_to_one { k - 1 } else { k };
-        let scale = 1.0 / trees.as_slice().len() as f64;
-        let plans: Vec<Plan> =
-            trees.as_slice().iter().map(|t| Plan::new(t, k, explained, scale)).collect();
+        let method = Method::of(trees, explained, matrix.nrows());
         let rows = matrix.as_standard_layout();
+        let done = AtomicUsize::new(0);
         values
             .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
             .into_par_iter()
             .zip(rows.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
             .for_each(|(mut out, block)| {
-                let mut scratch = Scratch::default();
                 let mut phi = vec![0.0; block.nrows() * d * explained];
-                for plan in &plans {
-                    for (phi, row) in phi.chunks_mut((d * explained).max(1)).zip(block.rows()) {
-                        if let Some(row) = row.as_slice() {
-                            plan.add_row(row, &mut scratch, phi);
-                        }
-                    }
+                if let Some(block) = block.as_slice() {
+                    method.add_rows(block, d, explained, &mut phi);
                 }
-                for (mut out, phi) in
-                    out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained.max(1)))
-                {
+                for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained)) {
                     out.iter_mut().zip(phi).for_each(|(o, p)| *o = *p);
                     if explained < k {
                         out[k - 1] = -phi.iter().sum::<f64>();
                     }
                 }
+                let finished = done.fetch_add(block.nrows(), Relaxed) + block.nrows();
+                self.progress.report(finished, matrix.nrows());
             });
+    }
+}
+
+/// Two ways to the same values: tables are quick for many rows and small trees.
+enum Method {
+    Tables(Tables),
+    Quadrature(Vec<Plan>),
+}
+
+/// Rows below which filling tables takes longer than it saves.
+const FEW_ROWS: usize = 500;
+
+impl Method {
+    fn of(trees: &Trees, explained: usize, n_rows: usize) -> Self {
+        let tables = (n_rows >= FEW_ROWS).then(|| Tables::of(trees, explained)).flatten();
+        tables.map_or_else(
+            || {
+                let scale = 1.0 / trees.as_slice().len() as f64;
+                let plan = |t| Plan::new(t, trees.n_outputs(), explained, scale);
+                Self::Quadrature(trees.as_slice().iter().map(plan).collect())
+            },
+            Self::Tables,
+        )
+    }
+
+    /// Adds the values of a block of rows to `phi`, shape `(n_rows, n_features * explained)`.
+    fn add_rows(&self, block: &[f64], d: usize, explained: usize, phi: &mut [f64]) {
+        match self {
+            Self::Tables(tables) => tables.add_rows(block.chunks_exact(d), phi),
+            Self::Quadrature(plans) => {
+                let mut scratch = Scratch::default();
+                for plan in plans {
+                    for (phi, row) in phi.chunks_mut(d * explained).zip(block.chunks_exact(d)) {
+                        plan.add_row(row, &mut scratch, phi);
+                    }
+                }
+            }
+        }
     }
 }
 
