@@ -69,7 +69,9 @@ impl Tables {
         let builder = Builder { thresholds: &thresholds, stride: trees.n_outputs(), n_outputs };
         let plans: Vec<Vec<Plan>> =
             trees.as_slice().iter().map(|t| builder.plan(t)).collect::<Option<_>>()?;
-        if plans.iter().flatten().map(|p| p.n_states * p.cells.len() * n_outputs).sum::<usize>() > MAX_TABLE {
+        if plans.iter().flatten().map(|p| p.n_states * p.cells.len() * n_outputs).sum::<usize>()
+            > MAX_TABLE
+        {
             return None;
         }
         let scale = 1.0 / trees.as_slice().len() as f64;
@@ -246,7 +248,13 @@ impl Builder<'_> {
     }
 
     /// The conditions of a child out of those of its parent.
-    fn extend(&self, tree: &Tree, node: usize, path: &[Condition], goes_left: bool) -> Vec<Condition> {
+    fn extend(
+        &self,
+        tree: &Tree,
+        node: usize,
+        path: &[Condition],
+        goes_left: bool,
+    ) -> Vec<Condition> {
         let Kind::Split { feature, threshold, left } = tree.nodes[node].kind() else {
             return path.to_vec();
         };
@@ -271,7 +279,12 @@ impl Builder<'_> {
     fn cells(&self, tree: &Tree, root: usize, path: &[Condition]) -> Vec<Cell> {
         let mut cells: Vec<Cell> = path
             .iter()
-            .map(|c| Cell { feature: c.feature, stride: 0, path: Some((c.low, c.high)), cuts: vec![] })
+            .map(|c| Cell {
+                feature: c.feature,
+                stride: 0,
+                path: Some((c.low, c.high)),
+                cuts: vec![],
+            })
             .collect();
         let mut open = vec![root];
         while let Some(node) = open.pop() {
@@ -317,7 +330,8 @@ impl Builder<'_> {
                 }
             }
         }
-        let targets = plan.cells.iter().flat_map(|c| (0..k).map(move |o| c.feature * k + o)).collect();
+        let targets =
+            plan.cells.iter().flat_map(|c| (0..k).map(move |o| c.feature * k + o)).collect();
         Group { cells: plan.cells, targets, table }
     }
 }
@@ -373,7 +387,8 @@ fn worth_by_pattern(path: &[Condition]) -> Vec<f64> {
         let fails = -1.0 / (1.0 - t);
         let holds: Vec<f64> =
             path.iter().map(|c| (1.0 - c.share) / (c.share + t * (1.0 - c.share))).collect();
-        for (pattern, (line, product)) in worth.chunks_exact_mut(d.max(1)).zip(products).enumerate() {
+        for (pattern, (line, product)) in worth.chunks_exact_mut(d.max(1)).zip(products).enumerate()
+        {
             for (i, (slot, holds)) in line.iter_mut().zip(&holds).enumerate() {
                 *slot += product * if pattern >> i & 1 == 1 { *holds } else { fails };
             }

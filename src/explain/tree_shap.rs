@@ -166,7 +166,8 @@ impl<'a> TreeShap<'a> {
                 if let Some(block) = block.as_slice() {
                     method.add_rows(block, d, explained, &mut phi);
                 }
-                for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained)) {
+                for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained))
+                {
                     out.iter_mut().zip(phi).for_each(|(o, p)| *o = *p);
                     if explained < k {
                         out[k - 1] = -phi.iter().sum::<f64>();
@@ -332,5 +333,61 @@ mod tests {
         for (a, b) in exact.iter().zip(shap.values.index_axis(Axis(0), 3)) {
             assert!((a - b).abs() < 1e-11, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn tables_and_quadrature_agree_and_threads_do_not_matter() {
+        for (n_classes, depth, n_features) in [(2, 4, 3), (3, 8, 6), (2, 12, 9)] {
+            let matrix = table(3000, n_features, 11);
+            let labels = matrix
+                .rows()
+                .into_iter()
+                .map(|r| ((r[0] * r[1] + r[2]).abs() * 2.0) as usize % n_classes);
+            let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+            let forest = RandomForest::params().n_trees(7).max_depth(depth).fit(&data).unwrap();
+            let explain = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap().values)
+            };
+            let many = explain(2);
+            assert_eq!(many, explain(1));
+            assert_eq!(many, explain(7));
+            let few = matrix.slice(ndarray::s![..FEW_ROWS - 1, ..]);
+            let few = TreeShap::of(&forest).explain_matrix(few).unwrap().values;
+            for (a, b) in few.iter().zip(&many) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_forest_without_splits_explains_nothing() {
+        let data = DatasetBase::new(Array2::zeros((4, 2)), Array1::from(vec![3, 3, 3, 3]));
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        for n in [1, FEW_ROWS] {
+            let shap = TreeShap::of(&forest).explain_matrix(Array2::zeros((n, 2)).view()).unwrap();
+            assert_eq!(shap.base, [1.0]);
+            assert!(shap.values.iter().all(|v| *v == 0.0) && shap.additivity_error == 0.0);
+        }
+    }
+
+    #[test]
+    fn families_and_faults() {
+        let matrix = table(50, 3, 2);
+        let labels = matrix.rows().into_iter().map(|r| usize::from(r[0] > r[1]));
+        let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        let shap = TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap();
+        let grouped = shap.grouped(&[("size".to_string(), vec![0, 2])]).unwrap();
+        assert_eq!(grouped.features, ["size", "feature_1"]);
+        let sum = shap.values[[4, 0, 1]] + shap.values[[4, 2, 1]];
+        assert_eq!(grouped.values[[4, 0, 1]], sum);
+        assert!(shap.grouped(&[("a".into(), vec![0]), ("b".into(), vec![0])]).is_err());
+        assert!(shap.grouped(&[("a".into(), vec![3])]).is_err());
+        assert!(TreeShap::of(&forest).explain_matrix(table(2, 4, 0).view()).is_err());
+        let mut holes = matrix.clone();
+        holes[[6, 1]] = f64::NAN;
+        let error = TreeShap::of(&forest).explain_matrix(holes.view()).unwrap_err();
+        assert_eq!((error.row(), error.column()), (Some(7), Some("feature_1")));
     }
 }
