@@ -6,6 +6,7 @@ mod correlation;
 mod csv;
 mod features;
 mod glob;
+mod messages;
 mod open;
 mod pages;
 mod scale;
