@@ -40,12 +40,12 @@ impl Field {
     /// When their number is not that of the extent, there is none, or one is not finite.
     pub fn new(extent: [usize; 3], values: Vec<f32>) -> Result<Self> {
         let n_pixels: usize = extent.iter().product();
-        if values.len() != n_pixels || n_pixels == 0 {
-            return Err(Error::data(format!(
-                "{} values do not make an image of {extent:?}",
-                values.len()
-            ))
-            .help("an image needs at least one pixel"));
+        if n_pixels == 0 {
+            return Err(Error::data("the image has no pixel").help("export it again"));
+        }
+        if values.len() != n_pixels {
+            let message = format!("{} values do not make an image of {extent:?}", values.len());
+            return Err(Error::data(message));
         }
         check_finite(&values, extent, [0; 3])?;
         Ok(Self { extent, values })

@@ -1,20 +1,13 @@
 //! An image, in memory or on disk, becomes objects; tiles give the labels of the whole image.
-//!
-//! What belongs to the whole image (range, histogram, threshold) is gathered first. Every tile is then
-//! filtered with a margin as wide as the kernel and leaves only its runs, which know no tile any more.
 
-use std::borrow::Cow;
-use std::ops::Range;
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::field::{Channel, Field, Source};
-use super::filters::{check_sigma, gaussian, gaussian_radius};
+use super::filters::check_sigma;
 use super::grow::grow;
 use super::objects::{Objects, Sides};
 use super::runs::{Connectivity, Run, Runs};
-use super::thresholds::{constant, otsu_bin};
+use super::tiles::Tiles;
 use crate::error::{Error, Result};
 use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, save_labels_by_rows};
 use crate::output::Existing;
@@ -257,230 +250,89 @@ impl Segmented {
     }
 }
 
-type Region = [Range<usize>; 3];
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::synth::Blobs;
+    use crate::seed::Seed;
 
-/// An image cut into tiles.
-struct Tiles<'a> {
-    source: &'a dyn Source,
-    /// Ranges of layers, rows and columns; every combination is a tile.
-    cuts: [Vec<Range<usize>>; 3],
-}
-
-impl<'a> Tiles<'a> {
-    fn new(source: &'a dyn Source, side: Option<usize>) -> Self {
-        let cuts = source.extent().map(|length| {
-            let side = side.unwrap_or(length).max(1);
-            (0..length).step_by(side).map(|start| start..(start + side).min(length)).collect()
-        });
-        Self { source, cuts }
+    /// The same objects, whatever their numbers.
+    fn same_partition(a: &[u32], b: &[u32]) -> bool {
+        let mut pairs: Vec<(u32, u32)> = a.iter().copied().zip(b.iter().copied()).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut others: Vec<u32> = pairs.iter().map(|pair| pair.1).collect();
+        others.sort_unstable();
+        others.dedup();
+        pairs.windows(2).all(|w| w[0].0 != w[1].0) && others.len() == pairs.len()
     }
 
-    fn all(&self) -> impl Iterator<Item = Region> + '_ {
-        let [layers, rows, columns] = &self.cuts;
-        layers.iter().flat_map(move |z| {
-            rows.iter()
-                .flat_map(move |y| columns.iter().map(move |x| [z.clone(), y.clone(), x.clone()]))
-        })
-    }
-
-    fn is_one(&self) -> bool {
-        self.cuts.iter().all(|cuts| cuts.len() == 1)
-    }
-
-    /// A region of the blurred image.
-    fn blur(&self, region: &Region, sigma: f64) -> Result<Field> {
-        let wide = self.widened(region, gaussian_radius(sigma));
-        let block = self.source.block(&wide)?;
-        let blurred = if sigma == 0.0 { block.into_owned() } else { gaussian(&block, sigma)? };
-        let inside = [0, 1, 2]
-            .map(|axis| region[axis].start - wide[axis].start..region[axis].end - wide[axis].start);
-        Ok(blurred.crop(&inside).into_owned())
-    }
-
-    /// The region with a margin, as far as the image reaches.
-    fn widened(&self, region: &Region, margin: usize) -> Region {
-        let extent = self.source.extent();
-        [0, 1, 2].map(|axis| {
-            let range = &region[axis];
-            range.start.saturating_sub(margin)..(range.end + margin).min(extent[axis])
-        })
-    }
-
-    /// The blurred image; computed once if there is a single tile, and tile by tile when asked otherwise.
-    fn blurred(&'a self, sigma: f64) -> Result<Blurred<'a>> {
-        let whole = self.source.extent().map(|length| 0..length);
-        let cached = if self.is_one() { Some(self.blur(&whole, sigma)?) } else { None };
-        Ok(Blurred { tiles: self, sigma, cached })
-    }
-
-    /// The pixels above `threshold` and, where a sigma for them is given, the local maxima among them.
-    fn find(
-        &self,
-        outline: &Blurred<'_>,
-        threshold: f32,
-        spot_sigma: Option<f64>,
-        progress: &Progress,
-    ) -> Result<(Runs, Runs)> {
-        let extent = self.source.extent();
-        let (mut mask, mut spots) = (Runs::empty(extent), Runs::empty(extent));
-        let n_tiles = self.cuts.iter().map(Vec::len).product();
-        let mut n_done = 0;
-        for layers in &self.cuts[0] {
-            let n_rows = layers.len() * extent[1];
-            let mut rows = [vec![Vec::new(); n_rows], vec![Vec::new(); n_rows]];
-            for ys in &self.cuts[1] {
-                for xs in &self.cuts[2] {
-                    let region = [layers.clone(), ys.clone(), xs.clone()];
-                    let field = outline.region(&region)?;
-                    let found =
-                        Runs::find(field.extent(), field.values(), |v| v > threshold, |_, _| true);
-                    let peaks = match spot_sigma {
-                        Some(sigma) => self.peaks(&region, sigma, &found)?,
-                        None => Vec::new(),
-                    };
-                    for i in 0..layers.len() * ys.len() {
-                        let row = i / ys.len() * extent[1] + ys.start + i % ys.len();
-                        let x = xs.start as u32;
-                        let moved = |run: &Run| Run { start: run.start + x, end: run.end + x };
-                        rows[0][row].extend(found.runs[found.of_row(i)].iter().map(moved));
-                        rows[1][row].extend(peaks.get(i).into_iter().flatten().map(moved));
-                    }
-                    n_done += 1;
-                    progress.report(n_done, n_tiles);
-                }
-            }
-            let [mask_rows, spot_rows] = rows;
-            mask_rows.into_iter().for_each(|row| mask.push_row(row));
-            spot_rows.into_iter().for_each(|row| spots.push_row(row));
+    #[test]
+    fn clesperanto_finds_the_same_66_objects() {
+        let shared = std::env::var("POLARISCOPE_SHARED")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").into());
+        let folder = Path::new(&shared).join("expected/blobs_voronoi_otsu_3.5_1");
+        if !folder.exists() {
+            println!("skipped: no ../shared/data");
+            return;
         }
-        Ok((mask, spots))
+        let image = IntensityImage::open(folder.join("image.tif")).unwrap();
+        let expected = LabelImage::open(folder.join("labels.tif")).unwrap();
+        let params = Segmentation::params(Method::VoronoiOtsu).spot_sigma(3.5).outline_sigma(1.0);
+        let labels = params.segment(&image).unwrap().labels().unwrap();
+        assert_eq!(labels.max_label(), 66);
+        assert!(same_partition(labels.pixels(), expected.pixels()));
     }
 
-    /// For every row of the region, the pixels of the mask that no neighbour exceeds.
-    fn peaks(&self, region: &Region, sigma: f64, mask: &Runs) -> Result<Vec<Vec<Run>>> {
-        let wide = self.widened(region, 1);
-        let field = self.blur(&wide, sigma)?;
-        let offset = [0, 1, 2].map(|axis| region[axis].start - wide[axis].start);
-        let ny = region[1].len();
-        let rows = (0..region[0].len() * ny).into_par_iter().map(|row| {
-            let (z, y) = (row / ny + offset[0], row % ny + offset[1]);
-            let lines = lines_around(&field, z, y);
-            let mut peaks = Vec::new();
-            for run in mask.of_row(row) {
-                let Run { start, end } = mask.runs[run];
-                for x in start..end {
-                    if is_peak(&lines, x as usize + offset[2]) {
-                        peaks.push(Run { start: x, end: x + 1 });
-                    }
-                }
-            }
-            peaks
-        });
-        Ok(rows.collect())
-    }
-}
-
-/// The row (z, y) of the field, then those beside it.
-fn lines_around(field: &Field, z: usize, y: usize) -> Vec<&[f32]> {
-    let [nz, ny, nx] = field.extent();
-    let line = |z: usize, y: usize| &field.values()[(z * ny + y) * nx..][..nx];
-    let mut lines = vec![line(z, y)];
-    for layer in z.saturating_sub(1)..(z + 2).min(nz) {
-        for row in y.saturating_sub(1)..(y + 2).min(ny) {
-            if (layer, row) != (z, y) {
-                lines.push(line(layer, row));
+    #[test]
+    fn tiles_give_the_labels_of_the_whole() {
+        let methods =
+            [Method::VoronoiOtsu, Method::GaussOtsu, Method::Otsu, Method::Threshold(90.0)];
+        for index in 0..12 {
+            let seed = Seed::new(index).stream("tiles", 0).below(1000) as u64;
+            let blobs = match index % 3 {
+                0 => Blobs::params().shape(&[150, 190]).n_objects(25).gap(0.0),
+                // Some objects are larger than a tile.
+                1 => Blobs::params().shape(&[230, 200]).n_objects(4).radius(30.0, 45.0).gap(0.0),
+                _ => Blobs::params().shape(&[40, 60, 70]).n_objects(9).radius(5.0, 8.0).gap(0.0),
+            };
+            let image = blobs.seed(seed).make().unwrap().image;
+            let method = methods[index as usize % 4];
+            let params = Segmentation::params(method)
+                .spot_sigma(3.0)
+                .outline_sigma(1.5)
+                .exclude_edges(index % 2 == 0);
+            let whole = params.segment(&image).unwrap();
+            assert!(whole.count().all > 0);
+            for side in [37, 64, 100, 257] {
+                let tiled = params.clone().tile(side).segment(&image).unwrap();
+                assert_eq!(
+                    tiled.labels().unwrap(),
+                    whole.labels().unwrap(),
+                    "{method:?}, tiles of {side}"
+                );
+                assert_eq!(tiled.count(), whole.count());
             }
         }
     }
-    lines
-}
 
-fn is_peak(lines: &[&[f32]], x: usize) -> bool {
-    let value = lines[0][x];
-    let around = x.saturating_sub(1)..(x + 2).min(lines[0].len());
-    lines.iter().all(|line| line[around.clone()].iter().all(|v| *v <= value))
-}
-
-/// The blurred image, tile by tile.
-struct Blurred<'a> {
-    tiles: &'a Tiles<'a>,
-    sigma: f64,
-    cached: Option<Field>,
-}
-
-/// Pixels that one task counts.
-const PIXELS: usize = 1 << 16;
-const N_BINS: usize = 256;
-
-impl Blurred<'_> {
-    fn region(&self, region: &Region) -> Result<Cow<'_, Field>> {
-        match &self.cached {
-            Some(field) => Ok(Cow::Borrowed(field)),
-            None => Ok(Cow::Owned(self.tiles.blur(region, self.sigma)?)),
-        }
-    }
-
-    fn range(&self) -> Result<(f32, f32)> {
-        let mut range = (f32::INFINITY, f32::NEG_INFINITY);
-        let wider = |a: (f32, f32), b: (f32, f32)| (a.0.min(b.0), a.1.max(b.1));
-        for region in self.tiles.all() {
-            let field = self.region(&region)?;
-            let of = |values: &[f32]| {
-                let start = (f32::INFINITY, f32::NEG_INFINITY);
-                values.iter().fold(start, |(low, high), &v| {
-                    (if v < low { v } else { low }, if v > high { v } else { high })
-                })
-            };
-            range = wider(range, field.values().par_chunks(PIXELS).map(of).reduce(|| range, wider));
-        }
-        if range.0 < range.1 { Ok(range) } else { Err(constant(f64::from(range.0))) }
-    }
-
-    fn histogram(&self, n_bins: usize, bin: impl Fn(f32) -> usize + Sync) -> Result<Vec<u64>> {
-        let mut counts = vec![0; n_bins];
-        for region in self.tiles.all() {
-            let field = self.region(&region)?;
-            let count = |values: &[f32]| {
-                let mut counts = vec![0u64; n_bins];
-                values.iter().for_each(|&v| counts[bin(v)] += 1);
-                counts
-            };
-            let add = |mut a: Vec<u64>, b: Vec<u64>| {
-                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                a
-            };
-            let part = field.values().par_chunks(PIXELS).map(count).reduce(|| vec![0; n_bins], add);
-            counts = add(counts, part);
-        }
-        Ok(counts)
-    }
-
-    /// Bins are centred on 256 values from the least to the largest.
-    fn otsu_of_clesperanto(&self) -> Result<f32> {
-        let (low, high) = self.range()?;
-        let last = (N_BINS - 1) as f32;
-        // Halves go up, as in OpenCL; the value is never negative.
-        let counts =
-            self.histogram(N_BINS, |v| ((v - low) / (high - low) * last + 0.5) as usize)?;
-        let centers: Vec<f64> = (0..N_BINS).map(|i| i as f64).collect();
-        let bin = otsu_bin(&counts, &centers) as f64;
-        Ok((bin * f64::from(high - low) / f64::from(last) + f64::from(low)) as f32)
-    }
-
-    /// Whole numbers of 8 and 16 bits are counted as they are, others in 256 bins between least and largest.
-    fn otsu_of_scikit_image(&self, is_whole: bool) -> Result<f32> {
-        let (low, high) = self.range()?;
-        if is_whole {
-            let n_bins = (high - low) as usize + 1;
-            let counts = self.histogram(n_bins, |v| (v - low) as usize)?;
-            let centers: Vec<f64> = (0..n_bins).map(|i| f64::from(low) + i as f64).collect();
-            return Ok(centers[otsu_bin(&counts, &centers)] as f32);
-        }
-        let width = f64::from(high) - f64::from(low);
-        let place = |v: f32| (f64::from(v) - f64::from(low)) / width * N_BINS as f64;
-        let counts = self.histogram(N_BINS, |v| (place(v) as usize).min(N_BINS - 1))?;
-        let center = |i: usize| f64::from(low) + width * (i as f64 + 0.5) / N_BINS as f64;
-        let centers: Vec<f64> = (0..N_BINS).map(center).collect();
-        Ok(centers[otsu_bin(&counts, &centers)] as f32)
+    #[test]
+    fn what_cannot_be_segmented_is_said() {
+        let refused = |params: Segmentation, values: Vec<f32>, words: &str| {
+            let grid = Grid::new(&[2, values.len() / 2]).unwrap();
+            let error = params.segment(&IntensityImage::new(grid, values).unwrap()).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        };
+        let params = || Segmentation::params(Method::VoronoiOtsu);
+        refused(params(), vec![3.0; 8], "every pixel is 3");
+        refused(params(), vec![0.0, 1.0, 2.0, f32::NAN], "y = 1, x = 1 is NaN");
+        refused(params(), Vec::new(), "has no pixel");
+        refused(params().spot_sigma(-1.0), vec![0.0, 1.0], "spot_sigma = -1");
+        refused(params().outline_sigma(f64::NAN), vec![0.0, 1.0], "outline_sigma = NaN");
+        refused(params().outline_sigma(1e9), vec![0.0, 1.0], "outline_sigma");
+        refused(params().tile(0), vec![0.0, 1.0], "tile = 0");
+        let none = Segmentation::params(Method::Threshold(1e6))
+            .segment(&Blobs::params().make().unwrap().image);
+        assert_eq!(none.unwrap().labels().unwrap().max_label(), 0);
     }
 }
