@@ -57,6 +57,14 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
+    /// The values of one object, in the order of its spans; empty unless kept.
+    pub fn values_of(&self, channel: usize, at: usize) -> &[f64] {
+        match self.firsts.get(at..at + 2) {
+            Some(ends) => &self.values[channel][ends[0]..ends[1]],
+            None => &[],
+        }
+    }
+
     fn count_values(&mut self) {
         let n_pixels = |ends: &[usize]| -> usize {
             self.spans[ends[0]..ends[1]].iter().map(|span| span.len() as usize).sum()

@@ -5,15 +5,36 @@ use std::path::{Path, PathBuf};
 
 /// Modules in reading order: a module imports only from itself and from those before it.
 const ORDER: [&str; 18] = [
-    "error", "output", "progress", "seed", "kernels", "image", "segment", "regions", "table",
-    "embed", "cluster", "classify", "explain", "select", "stability", "report", "walkthrough",
+    "error",
+    "output",
+    "progress",
+    "seed",
+    "kernels",
+    "image",
+    "segment",
+    "regions",
+    "table",
+    "embed",
+    "cluster",
+    "classify",
+    "explain",
+    "select",
+    "stability",
+    "report",
+    "walkthrough",
     "cli",
 ];
 /// A file longer than this is two rooms.
 const MAX_LINES: usize = 600;
 /// Calls that only the command may make.
 const COMMAND_ONLY: [&str; 7] = [
-    "println!", "eprintln!", "print!(", "std::env::", "Instant::now", "SystemTime::now", "stdin()",
+    "println!",
+    "eprintln!",
+    "print!(",
+    "std::env::",
+    "Instant::now",
+    "SystemTime::now",
+    "stdin()",
 ];
 
 fn root() -> PathBuf {
@@ -44,10 +65,7 @@ fn module_of(file: &Path) -> String {
 fn code_of(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
