@@ -143,7 +143,11 @@ mod tests {
                 spans.iter().map(move |&(start, end)| Span { row, start, end })
             })
             .collect();
-        assert_eq!(hole_pixels(&spans, n_rows, &Bounds::of(&spans, n_rows), n_rows < 9), holes, "{rows:?}");
+        assert_eq!(
+            hole_pixels(&spans, n_rows, &Bounds::of(&spans, n_rows), n_rows < 9),
+            holes,
+            "{rows:?}"
+        );
     }
 
     #[test]

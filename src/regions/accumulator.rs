@@ -65,7 +65,13 @@ impl Objects {
         }
     }
 
-    fn count_values(&mut self) {
+    /// The spans of one object.
+    pub fn spans_of(&self, at: usize) -> &[Span] {
+        &self.spans[self.begins[at]..self.begins[at + 1]]
+    }
+
+    /// Fills `firsts`.
+    pub fn count_values(&mut self) {
         let n_pixels = |ends: &[usize]| -> usize {
             self.spans[ends[0]..ends[1]].iter().map(|span| span.len() as usize).sum()
         };

@@ -6,9 +6,12 @@
 
 mod accumulator;
 mod columns;
+#[cfg(test)]
+mod invariance;
 mod names;
 mod neighbors;
 mod object;
+mod partial;
 mod property;
 #[cfg(test)]
 mod reference;

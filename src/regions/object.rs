@@ -114,7 +114,7 @@ impl<'a> Object<'a> {
         needs: Needs,
         desk: &mut Desk,
     ) -> Self {
-        let spans = &objects.spans[objects.begins[at]..objects.begins[at + 1]];
+        let spans = objects.spans_of(at);
         let n_rows = space.n_rows();
         let bounds = Bounds::of(spans, n_rows);
         let moments = Moments::of(spans, n_rows, &bounds, needs.cubes);
