@@ -1,9 +1,13 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
 pub mod region_edges;
+pub mod region_fill;
 pub mod region_hull;
+pub mod region_hull3;
 pub mod region_intensity;
+pub mod region_neighbors;
 pub mod region_runs;
+pub mod region_solid;
 pub mod region_sums;
 pub(crate) mod nearest_rows;
 pub(crate) mod tsne_forces;
@@ -22,3 +26,5 @@ pub fn instruction_set() -> &'static str {
     "scalar"
 }
 pub(crate) mod ranks;
+pub mod region_texture;
+pub mod region_weights;
