@@ -245,6 +245,7 @@ fn gallery() -> Vec<(&'static str, Figure)> {
             title: "Which features separate the groups".into(),
             subtitle: "How well each feature alone tells the groups apart, over 50 runs; blue: chosen in most runs.".into(),
             measure: "AUC (0.5 = chance)".into(),
+                baseline: 0.5,
             rows: NAMES.iter().enumerate().map(|(i, n)| {
                 let value = 0.98 - 0.03 * i as f64;
                 Ranked { name: (*n).into(), value, interval: Some((value - 0.04, value + 0.02)), chosen: i < 2,
