@@ -2,15 +2,25 @@
 
 use std::time::Instant;
 
+/// Each knows some stages and passes on the others.
+const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 2] =
+    [crate::tsne::run, crate::umap::run];
+
 /// Runs the stage named by the first argument and prints its JSON line.
 pub fn run(arguments: &[String]) {
-    let known = "no stage yet";
-    eprintln!("unknown stage {:?}; known: {known}", arguments.first());
+    let Some((stage, rest)) = arguments.split_first() else {
+        eprintln!("peer STAGE INPUT [KEY=VALUE]...");
+        std::process::exit(2);
+    };
+    if let Some(figures) = TOPICS.iter().find_map(|topic| topic(stage, rest)) {
+        println!("{figures}");
+        return;
+    }
+    eprintln!("unknown stage {stage:?}");
     std::process::exit(2);
 }
 
 /// Median CPU and wall seconds of `work`, and its last result.
-#[allow(dead_code)]
 pub fn timed<T>(mut work: impl FnMut() -> T) -> (f64, f64, T) {
     let mut result = work();
     let mut figures = Vec::new();

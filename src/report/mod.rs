@@ -10,7 +10,7 @@ mod number;
 mod page;
 
 pub use explorer::{Column, Explorer, LabelLayer};
-pub use figures::{Figure, Light};
+pub use figures::Figure;
 pub use lasso::Lasso;
 pub use number::{count, digits, histogram, printable, shortened, significant, sparkline};
 pub use page::{Importance, Report, Section};

@@ -6,10 +6,11 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use ndarray::ArrayView2;
 
 use super::explorer::Explorer;
-use super::figures::{ColorBy, Figure, Light, Map, Ranked, Ranking, Shap, map, ranking};
+use super::figures::{ColorBy, Figure, Map, Ranked, Ranking, Shap, map, ranking};
 use super::number::{printable, significant};
 use crate::error::{Error, Result};
 use crate::output::{Existing, write_whole};
+use crate::stability::Light;
 
 const TEMPLATE: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");

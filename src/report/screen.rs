@@ -1,7 +1,7 @@
 //! The terminal screen: what was found, as lines of at most 80 columns.
 
-use super::figures::Light;
 use super::number::{count, printable, shortened, significant, sparkline};
+use crate::stability::Light;
 
 /// No line is wider, paths excepted.
 const WIDTH: usize = 80;

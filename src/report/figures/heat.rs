@@ -25,6 +25,7 @@ const NO_VALUE: Color = Color(0xc4, 0xc9, 0xd1);
 
 pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
     let letters = Lettering::new(if map.cell.1 < 13.0 { 9.5 } else { 11.5 });
+    let family_letters = Lettering::new(11.5);
     let named = map.cell.1 >= 9.0;
     let widest = |names: &[String], room: f64| {
         names.iter().map(|n| letters.width(n)).fold(0.0, f64::max).min(room)
@@ -33,7 +34,7 @@ pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
     let families = if named { Vec::new() } else { families(map) };
     let left = match named {
         true => 24.0 + widest(&map.rows, 190.0),
-        false => 30.0 + families.iter().map(|f| letters.width(&f.1)).fold(0.0, f64::max),
+        false => 30.0 + families.iter().map(|f| family_letters.width(&f.1)).fold(0.0, f64::max),
     };
     let upright = map.cell.0 < 60.0;
     let head = match (named, upright) {
@@ -65,7 +66,7 @@ pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
     }
     for (middle, name) in families {
         let at = (x0 - 6.0, y0 + map.cell.1 * middle + letters.size * 0.35);
-        figure.text(at, name, letters.anchor(Anchor::End));
+        figure.text(at, name, family_letters.anchor(Anchor::End));
     }
     let (_, high) = range(map);
     let bar = (x0 + width + 22.0, y0 - 4.0);

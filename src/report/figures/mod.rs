@@ -29,9 +29,6 @@ pub use map::{Biplot, Map, MapAxes, biplot, map};
 pub use palette::{Color, Mark, diverging, group, sequential};
 pub use ranking::{Ranked, Ranking, ranking};
 pub use shap::{Shap, shap_bar, shap_dependence, shap_summary, shap_waterfall};
-pub use stability::{Light, StabilityCard, stability};
+pub use stability::{StabilityCard, stability};
 pub use tree::{Tree, TreeNode, tree};
 pub use variance::{Curves, Loadings, Scree, curves, loadings, scree};
-
-#[cfg(test)]
-mod gallery;

@@ -5,30 +5,9 @@ use super::canvas::{Figure, Ink};
 use super::palette::{ACCENT, CONTRAST, Color, GRID, INK, MUTED, group};
 use super::text::{Anchor, Lettering, wrapped};
 use crate::report::number::{count, digits};
-
-/// The verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Light {
-    /// Repeatable.
-    Green,
-    /// In part.
-    #[default]
-    Amber,
-    /// Not repeatable.
-    Red,
-}
+use crate::stability::Light;
 
 impl Light {
-    /// `green`, `amber` or `red`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Green => "green",
-            Self::Amber => "amber",
-            Self::Red => "red",
-        }
-    }
-
     pub(crate) fn color(self) -> Color {
         match self {
             Self::Green => Color(0x1f, 0x8a, 0x5b),
