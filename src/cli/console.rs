@@ -95,9 +95,7 @@ impl Console {
     /// Writes a table to its file, or as CSV to stdout when no file is named and JSON is not wanted.
     pub fn write(&self, frame: &DataFrame, output: &Output, globals: &Globals) -> Result<()> {
         match &output.output {
-            Some(path) if path.as_os_str() != "-" => {
-                table::write(frame, path, globals.existing())
-            }
+            Some(path) if path.as_os_str() != "-" => table::write(frame, path, globals.existing()),
             None if self.json => Ok(()),
             _ => {
                 let mut bytes = Vec::new();
@@ -164,8 +162,10 @@ impl Bar {
             let bar = self.bar.get_or_insert_with(|| {
                 let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
                 bar.set_message(what.clone());
-                bar.with_style(ProgressStyle::with_template("{msg:16} {wide_bar} {percent:>3} %")
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()))
+                bar.with_style(
+                    ProgressStyle::with_template("{msg:16} {wide_bar} {percent:>3} %")
+                        .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                )
             });
             bar.set_position((share * 1000.0) as u64);
         }
