@@ -4,11 +4,9 @@
 
 mod groups;
 mod map;
-mod procrustes;
 mod verdict;
 
 pub use groups::{ClusterGrade, GroupStability};
-pub use procrustes::{Procrustes, procrustes};
 pub use map::{MapStability, Resolution, ScalePoint};
 pub use verdict::{Evidence, Light, NULL_LEVEL, Verdict};
 

@@ -3,4 +3,5 @@
 mod browser;
 mod figures;
 mod images;
+mod readers;
 mod tidy;
