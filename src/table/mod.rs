@@ -8,6 +8,7 @@ mod features;
 mod glob;
 mod messages;
 mod open;
+mod order;
 mod pages;
 mod scale;
 mod summary;
