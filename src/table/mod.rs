@@ -16,6 +16,7 @@ mod text;
 mod values;
 mod write;
 
+pub use columnar::is_guarded;
 pub use columns::{Column, Columns, MISSING_ALLOWED, Selection};
 pub use correlation::{
     Correlation, correlate, families, pearson, redundancies, representative, spearman,

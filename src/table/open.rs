@@ -186,11 +186,7 @@ fn read_columnar(kind: Kind, bytes: &[u8]) -> Result<Table> {
     let (frame, warnings) = match kind {
         Kind::Parquet => columnar::read_parquet(bytes)?,
         Kind::Ipc => (columnar::read_ipc(bytes)?, Vec::new()),
-        Kind::IpcStream => {
-            return Err(
-                Error::format("is an Arrow IPC stream").help("save it as an Arrow file (Feather)")
-            );
-        }
+        Kind::IpcStream => (columnar::read_ipc_stream(bytes)?, Vec::new()),
         Kind::Foreign(what, remedy) => return Err(Error::format(format!("is {what}")).help(remedy)),
         Kind::Empty | Kind::Text { .. } => {
             return Err(Error::format("is empty").help("export the table again"));
