@@ -261,7 +261,7 @@ pub static PROPERTIES: &[Property] = &[
     core("eccentricity", Unit::None).dims(Two).says("Eccentricity of the ellipse with the same second central moments: 0 for a circle, 1 for a line; one pixel gives 0.", "0 to 1")
         .also(&["AreaShape_Eccentricity"]),
     core("orientation", Unit::Angle).role(Angle).dims(Two).says("Angle between the rows' axis (y) and the long axis, counter-clockwise. Undefined for equal axes, where scikit-image's +-pi/4 is given.", "-pi/2 to pi/2")
-        .also(&["AreaShape_Orientation", "FeretAngle"]),
+        .also(&["AreaShape_Orientation", "FeretAngle", "Angle"]),
     core("perimeter", Unit::Length(1)).dims(Two).says("Length of the line through the centres of the border pixels (4-connected erosion), by 3 x 3 codes with weights 1, sqrt 2 and (1 + sqrt 2)/2; a single pixel gives 0. Needs equal spacing, else null.", ">= 0")
         .also(&["AreaShape_Perimeter", "Perim.", "Perim", "Length"]),
     core("perimeter_crofton", Unit::Length(1)).dims(Two).says("Perimeter by the Crofton formula in four directions. Needs equal spacing, else null.", "> 0"),

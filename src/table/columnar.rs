@@ -5,11 +5,13 @@
 
 use std::io::{Cursor, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::{
-    DataFrame, IpcReader, IpcWriter, ParquetReader, ParquetWriter, PolarsResult, SerReader,
-    SerWriter,
+    DataFrame, IntoColumn, IpcReader, IpcWriter, ParquetReader, ParquetWriter, PolarsResult,
+    SerReader, SerWriter, Series,
 };
+use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadata};
 
 use super::{messages, pages};
 use crate::error::{Error, Result};
@@ -92,6 +94,28 @@ pub(super) fn read_ipc(bytes: &[u8]) -> Result<DataFrame> {
     guarded("Arrow IPC", || IpcReader::new(Cursor::new(bytes)).finish())
 }
 
+/// Reads an Arrow IPC stream, batch by batch.
+pub(super) fn read_ipc_stream(bytes: &[u8]) -> Result<DataFrame> {
+    let promised = messages::of_stream(bytes).map_err(|why| damaged("Arrow IPC", why))?;
+    check_promise(promised.cells, promised.bytes.max(promised.cells.saturating_mul(8)), bytes)?;
+    guarded("Arrow IPC", || {
+        let mut source = Cursor::new(bytes);
+        let metadata = read_stream_metadata(&mut source)?;
+        let names: Vec<_> = metadata.schema.iter_names().cloned().collect();
+        let mut columns = vec![Vec::new(); names.len()];
+        for state in StreamReader::new(source, metadata, None) {
+            let StreamState::Some(batch) = state? else { break };
+            columns.iter_mut().zip(batch.into_arrays()).for_each(|(c, array)| c.push(array));
+        }
+        if columns.iter().any(Vec::is_empty) {
+            return Ok(DataFrame::empty());
+        }
+        let columns = names.into_iter().zip(columns);
+        let columns = columns.map(|column| Series::try_from(column).map(Series::into_column));
+        DataFrame::new_infer_height(columns.collect::<PolarsResult<_>>()?)
+    })
+}
+
 /// Refuses a file that promises far more than its size can hold.
 fn check_promise(cells: u64, needed: u64, file: &[u8]) -> Result<()> {
     let size = file.len() as u64;
@@ -104,9 +128,20 @@ fn check_promise(cells: u64, needed: u64, file: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Calls of the table library on bytes of a file that are under way.
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a panic now would be caught and told as an error about a damaged file; a panic hook may stay silent then.
+pub fn is_guarded() -> bool {
+    GUARDED.load(Ordering::Relaxed) > 0
+}
+
 /// Calls the table library; its errors and, as the last resort, its panics become errors about the file.
 fn guarded<T>(format: &str, work: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    GUARDED.fetch_add(1, Ordering::Relaxed);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.fetch_sub(1, Ordering::Relaxed);
+    match outcome {
         Ok(result) => result.map_err(|e| damaged(format, &e.to_string())),
         Err(_) => Err(damaged(format, "it is damaged")),
     }

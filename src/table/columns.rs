@@ -178,10 +178,11 @@ fn judged(column: &PolarsColumn, known: Option<Known>, measured: bool) -> Column
     let known = known.filter(|k| trusted(k, &name, facts.as_ref(), measured));
     let role =
         known.as_ref().map_or_else(|| role_of_values(column, facts.as_ref()), |k| k.property.role);
-    let left_out = impossible(column).or_else(|| match role {
+    let left_out = match role {
+        Role::Feature | Role::Metadata if impossible(column).is_some() => impossible(column),
         Role::Feature => facts.and_then(|f| f.unfit()),
         _ => Some(role.name().into()),
-    });
+    };
     let unit = known.as_ref().map(|k| k.unit("px")).unwrap_or_default();
     Column { name, canonical: known.map(|k| k.name), role, unit, left_out }
 }
@@ -273,18 +274,30 @@ fn all_differ(values: &[f64]) -> bool {
 
 /// `bbox_x_min bbox_x_max area` becomes `bbox_* area`.
 fn collapsed<'a>(names: &[&'a str]) -> Vec<Cow<'a, str>> {
-    let stem = |name: &'a str| name.find(['_', '-']).map_or(name, |end| &name[..=end]);
     let mut short: Vec<Cow<'a, str>> = Vec::new();
     for &name in names {
-        let alike = names.iter().filter(|other| stem(other) == stem(name)).count();
-        let shown = if alike > 1 && stem(name) != name {
-            Cow::Owned(format!("{}*", stem(name)))
-        } else {
-            Cow::Borrowed(name)
+        let family = family(name);
+        let alike = names.iter().filter(|other| self::family(other) == family).count();
+        let shown = match family {
+            Some(family) if alike > 1 => Cow::Owned(format!("{family}*")),
+            _ => Cow::Borrowed(name),
         };
         if !short.contains(&shown) {
             short.push(shown);
         }
     }
     short
+}
+
+/// A name without the axis, number or end at its end: `bbox_` of `bbox_y_min`.
+fn family(name: &str) -> Option<&str> {
+    let is_index = |part: &str| part.chars().count() <= 1 || matches!(part, "min" | "max");
+    let mut end = name.len();
+    while let Some(mark) = name[..end].rfind(['_', '-']) {
+        if !is_index(&name[mark + 1..end]) {
+            break;
+        }
+        end = mark;
+    }
+    (end < name.len() && end > 0).then(|| &name[..=end])
 }

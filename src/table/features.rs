@@ -161,7 +161,14 @@ impl Features {
     /// # Errors
     /// As [`standardized`](Self::standardized).
     pub fn scaled(&self, how: Scale) -> Result<Self> {
-        self.with_matrix(Scaler::fit(self, how).transform(self.matrix())?)
+        let scaler = Scaler::fit(self, how);
+        let matrix = scaler.transform(self.matrix())?;
+        // Finite moments leave no room for a value that overflows; medians do.
+        if how == Scale::Robust || scaler.scale().iter().any(|s| !s.is_finite()) {
+            return self.with_matrix(matrix);
+        }
+        let dataset = DatasetBase::from(matrix).with_feature_names(self.names().to_vec());
+        Ok(Self { dataset, rows: self.rows.clone() })
     }
 
     /// The values, shape `(n_rows, n_features)`.

@@ -37,7 +37,9 @@ pub(super) fn of_file(file: &[u8]) -> Checked<Promised> {
 /// For a stream, which is one message after the other.
 pub(super) fn of_stream(stream: &[u8]) -> Checked<Promised> {
     let (mut sum, mut at) = (Promised::default(), 0);
-    while let Some((message, body)) = message(stream, at) {
+    // A stream ends with the file or with a message of no length.
+    while i64_at(stream, at).is_some_and(|head| head >> 32 != 0) {
+        let (message, body) = message(stream, at).ok_or(DAMAGED)?;
         sum.add(batch(message, stream, body)?);
         let length = message.i64(3).ok_or(DAMAGED)?.unwrap_or(0);
         let length = usize::try_from(length).map_err(|_| DAMAGED)?;
@@ -60,7 +62,7 @@ fn footer(file: &[u8]) -> Option<Table<'_>> {
     Table::root(file.get(end.checked_sub(length)?..end)?)
 }
 
-/// The message at `start`, and where its body begins; `None` at the end of a stream too.
+/// The message at `start`, and where its body begins.
 fn message(file: &[u8], start: usize) -> Option<(Table<'_>, usize)> {
     let marked = file.get(start..start.checked_add(4)?)? == [0xff; 4];
     let start = if marked { start + 4 } else { start };

@@ -10,6 +10,7 @@ mod features;
 mod glob;
 mod messages;
 mod open;
+mod order;
 mod pages;
 mod scale;
 mod summary;
@@ -19,6 +20,7 @@ mod write;
 
 pub use attach::{label_column, optional_column, with_columns, with_values};
 pub use classes::Classes;
+pub use columnar::is_guarded;
 pub use columns::{Column, Columns, MISSING_ALLOWED, Selection};
 pub use correlation::{
     Correlation, correlate, families, pearson, ranks, redundancies, representative, spearman,

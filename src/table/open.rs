@@ -169,7 +169,15 @@ fn read_text(text: Text, path: &Path) -> Result<Table> {
     };
     let suffix = stem.extension().and_then(|s| s.to_str()).unwrap_or_default().to_lowercase();
     let (text, mut warnings) = text.normalized()?;
-    let (frame, mut said) = csv::read(&text, &suffix)?;
+    let mut outcome = csv::read(&text, &suffix)?;
+    if let csv::Outcome::NotUtf8(line) = outcome {
+        let (text, warning) = text.as_latin1(line)?;
+        warnings.push(warning);
+        outcome = csv::read(&text, &suffix)?;
+    }
+    let csv::Outcome::Table(frame, mut said) = outcome else {
+        return Err(Error::internal("Latin-1 became a text that is not UTF-8"));
+    };
     warnings.append(&mut said);
     Ok(Table { frame, warnings })
 }
@@ -178,11 +186,7 @@ fn read_columnar(kind: Kind, bytes: &[u8]) -> Result<Table> {
     let (frame, warnings) = match kind {
         Kind::Parquet => columnar::read_parquet(bytes)?,
         Kind::Ipc => (columnar::read_ipc(bytes)?, Vec::new()),
-        Kind::IpcStream => {
-            return Err(
-                Error::format("is an Arrow IPC stream").help("save it as an Arrow file (Feather)")
-            );
-        }
+        Kind::IpcStream => (columnar::read_ipc_stream(bytes)?, Vec::new()),
         Kind::Foreign(what, remedy) => return Err(Error::format(format!("is {what}")).help(remedy)),
         Kind::Empty | Kind::Text { .. } => {
             return Err(Error::format("is empty").help("export the table again"));

@@ -1,6 +1,7 @@
 //! Columns of different units become comparable: z-scores or robust scores, and the way back.
 
 use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Features;
@@ -64,7 +65,7 @@ pub struct Scaler {
 }
 
 /// Rows whose sums are taken together; fixed, so that the bits do not depend on threads.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 1024;
 
 impl Scaler {
     /// Learns center and scale of each column.
@@ -114,49 +115,90 @@ impl Scaler {
         matrix: ArrayView2<'_, f64>,
         f: impl Fn(f64, f64, f64) -> f64 + Sync,
     ) -> Result<Array2<f64>> {
-        if matrix.ncols() != self.center.len() {
+        let d = self.center.len();
+        if matrix.ncols() != d {
             return Err(Error::data(format!(
-                "{} columns were given to a scaling that was fitted on {}",
+                "{} columns were given to a scaling that was fitted on {d}",
                 matrix.ncols(),
-                self.center.len()
             )));
         }
-        let mut scaled = matrix.as_standard_layout().into_owned();
-        scaled.axis_chunks_iter_mut(Axis(0), BLOCK).into_iter().for_each(|mut block| {
-            for mut row in block.rows_mut() {
-                let parameters = self.center.iter().zip(&self.scale);
-                row.iter_mut().zip(parameters).for_each(|(x, (&c, &s))| *x = f(*x, c, s));
+        let mut mapped = Array2::zeros(matrix.dim());
+        let blocks = matrix.axis_chunks_iter(Axis(0), BLOCK);
+        let targets = mapped.axis_chunks_iter_mut(Axis(0), BLOCK);
+        targets.into_par_iter().zip(blocks.into_par_iter()).for_each(|(mut target, block)| {
+            for (mut target, row) in target.rows_mut().into_iter().zip(block.rows()) {
+                // Slices of one length let the compiler work on several columns at a time.
+                if let (Some(target), Some(row)) = (target.as_slice_mut(), row.as_slice()) {
+                    let parameters = self.center.iter().zip(&self.scale);
+                    for ((y, &x), (&c, &s)) in target.iter_mut().zip(row).zip(parameters) {
+                        *y = f(x, c, s);
+                    }
+                } else {
+                    let parameters = self.center.iter().zip(&self.scale);
+                    let cells = target.iter_mut().zip(row).zip(parameters);
+                    cells.for_each(|((y, &x), (&c, &s))| *y = f(x, c, s));
+                }
             }
         });
-        Ok(scaled)
+        Ok(mapped)
     }
 }
 
-/// Column means and population standard deviations, by two passes of block sums.
+/// Column means and population standard deviations.
+///
+/// Fixed blocks, each in two passes while it is in the cache, combined in order by the rule of Chan, Golub and
+/// LeVeque (1979), so that nothing cancels.
 fn mean_and_sd(matrix: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
-    let n = matrix.nrows().max(1) as f64;
-    let means: Vec<f64> = column_sums(matrix, |x, _| x).into_iter().map(|s| s / n).collect();
-    let squares = column_sums(matrix, |x, j| (x - means[j]).powi(2));
-    let scale = squares.iter().zip(&means).map(|(s, m)| usable((s / n).sqrt(), *m)).collect();
-    (means, scale)
+    let blocks: Vec<ArrayView2<'_, f64>> = matrix.axis_chunks_iter(Axis(0), BLOCK).collect();
+    let moments: Vec<Moments> = blocks.par_iter().map(Moments::of).collect();
+    let all = moments.into_iter().fold(Moments::none(matrix.ncols()), Moments::combine);
+    let scale = all.squares.iter().zip(&all.mean);
+    let scale = scale.map(|(s, &m)| usable((s / all.n).sqrt(), m)).collect();
+    (all.mean, scale)
 }
 
-/// Sums of `f(value, column)` over fixed blocks of rows, combined in order.
-fn column_sums(matrix: ArrayView2<'_, f64>, f: impl Fn(f64, usize) -> f64 + Sync) -> Vec<f64> {
-    let mut total = vec![0.0; matrix.ncols()];
-    for block in matrix.axis_chunks_iter(Axis(0), BLOCK) {
-        let mut sums = vec![0.0; matrix.ncols()];
-        for row in block.rows() {
-            row.iter().zip(&mut sums).enumerate().for_each(|(j, (&x, s))| *s += f(x, j));
-        }
-        total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+/// Count, means and sums of squares about them, column by column.
+struct Moments {
+    n: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn none(d: usize) -> Self {
+        Self { n: 0.0, mean: vec![0.0; d], squares: vec![0.0; d] }
     }
-    total
+
+    fn of(block: &ArrayView2<'_, f64>) -> Self {
+        let n = block.nrows() as f64;
+        let mut mean = vec![0.0; block.ncols()];
+        for row in block.rows() {
+            mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
+        }
+        mean.iter_mut().for_each(|sum| *sum /= n);
+        let mut squares = vec![0.0; block.ncols()];
+        for row in block.rows() {
+            let deviations = row.iter().zip(&mean).map(|(&x, &m)| x - m);
+            squares.iter_mut().zip(deviations).for_each(|(sum, d)| *sum += d * d);
+        }
+        Self { n, mean, squares }
+    }
+
+    fn combine(mut self, other: Self) -> Self {
+        let n = self.n + other.n;
+        for j in 0..self.mean.len() {
+            let apart = other.mean[j] - self.mean[j];
+            self.mean[j] += apart * (other.n / n);
+            self.squares[j] += other.squares[j] + apart * apart * (self.n * other.n / n);
+        }
+        Self { n, ..self }
+    }
 }
 
 /// Column medians and median absolute deviations (not rescaled to a normal's standard deviation).
 fn median_and_mad(matrix: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
     (0..matrix.ncols())
+        .into_par_iter()
         .map(|j| {
             let mut column = matrix.column(j).to_vec();
             let center = median(&mut column);

@@ -1,10 +1,13 @@
 //! One row per column of a table: how many, how large, how spread, and the shape of the distribution.
 
+use std::borrow::Cow;
+
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Columns;
+use super::order::Binned;
 use super::values::{is_number, numbers};
 
 /// Bars of the histogram that becomes a sparkline.
@@ -93,18 +96,22 @@ pub fn describe(frame: &DataFrame) -> Vec<ColumnSummary> {
 
 /// Fills in what numbers have and text has not.
 fn of_numbers(empty: ColumnSummary, column: &[f64]) -> ColumnSummary {
-    let mut values: Vec<f64> = column.iter().copied().filter(|v| !v.is_nan()).collect();
+    let values = present(column);
     let (count, missing) = (values.len(), column.len() - values.len());
     if count == 0 {
         return ColumnSummary { count, missing, ..empty };
     }
     let mean = block_sum(&values, |x| x) / count as f64;
     let squares = block_sum(&values, |x| (x - mean) * (x - mean));
-    let min = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let histogram = bars(&values, min, max);
-    let distinct = distinct(&values);
-    let [q25, median, q75] = [0.25, 0.5, 0.75].map(|q| Some(quantile(&mut values, q)));
+    let (min, max) = extremes(&values);
+    let mut binned = Binned::new(&values, min, max);
+    let mut histogram = [0; BARS];
+    histogram.iter_mut().zip(binned.histogram(BARS)).for_each(|(bar, count)| *bar = count);
+    if min == max {
+        // A column of one value is a bar in the middle.
+        histogram.swap(0, BARS / 2);
+    }
+    let [q25, median, q75] = [0.25, 0.5, 0.75].map(|q| Some(binned.quantile(q)));
     ColumnSummary {
         count,
         missing,
@@ -115,10 +122,34 @@ fn of_numbers(empty: ColumnSummary, column: &[f64]) -> ColumnSummary {
         median,
         q75,
         max: Some(max),
-        distinct,
+        distinct: binned.distinct(),
         histogram,
         ..empty
     }
+}
+
+/// The values that are there, copied only when some are not.
+fn present(column: &[f64]) -> Cow<'_, [f64]> {
+    // A block at a time, so that the compiler can look at several values at once.
+    let complete = |block: &[f64]| block.iter().fold(true, |all, v| all & !v.is_nan());
+    if column.chunks(1024).all(complete) {
+        return Cow::Borrowed(column);
+    }
+    Cow::Owned(column.iter().copied().filter(|v| !v.is_nan()).collect())
+}
+
+/// Smallest and largest, by lanes.
+fn extremes(values: &[f64]) -> (f64, f64) {
+    let (mut min, mut max) = ([f64::INFINITY; 8], [f64::NEG_INFINITY; 8]);
+    let (whole, rest) = values.as_chunks::<8>();
+    for chunk in whole.iter().map(|c| &c[..]).chain([rest]) {
+        for (lane, &x) in chunk.iter().enumerate() {
+            min[lane] = if x < min[lane] { x } else { min[lane] };
+            max[lane] = if x > max[lane] { x } else { max[lane] };
+        }
+    }
+    let least = min.into_iter().fold(f64::INFINITY, f64::min);
+    (least, max.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The sum of `f` over the values, by fixed blocks combined in order.
@@ -137,35 +168,21 @@ fn lanes_sum(block: &[f64], f: &impl Fn(f64) -> f64) -> f64 {
     lanes.iter().sum()
 }
 
-/// The quantile `q`, linear between order statistics (numpy's default); reorders `values`, which must not be empty.
-fn quantile(values: &mut [f64], q: f64) -> f64 {
-    let position = (values.len() - 1) as f64 * q;
-    let (_, &mut low, above) = values.select_nth_unstable_by(position as usize, f64::total_cmp);
-    let share = position.fract();
-    if share == 0.0 {
-        return low;
-    }
-    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
-    // numpy's lerp, which is exact at both ends.
-    if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Table;
 
-fn distinct(values: &[f64]) -> usize {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    1 + sorted.windows(2).filter(|w| w[0] != w[1]).count()
-}
-
-/// Counts in equal bins over `min..=max`; a constant column fills the middle.
-fn bars(values: &[f64], min: f64, max: f64) -> [usize; BARS] {
-    let mut counts = [0; BARS];
-    let width = (max - min) / BARS as f64;
-    if !(width.is_normal()) {
-        counts[BARS / 2] = values.len();
-        return counts;
+    #[test]
+    fn counts_missing_text_and_single_values() {
+        let text = b"a,name,one,none\n1.5,x,2,\n,y,2,\nNaN,,2,\n4.5,x,2,\n";
+        let table = Table::from_bytes("t.csv", text).unwrap();
+        let [a, name, one, none] = <[_; 4]>::try_from(describe(&table.frame)).unwrap();
+        assert_eq!((a.count, a.missing, a.mean, a.distinct), (2, 2, Some(3.0), 2));
+        assert_eq!(a.std, Some(4.5_f64.sqrt()));
+        assert_eq!((a.q25, a.median, a.q75), (Some(2.25), Some(3.0), Some(3.75)));
+        assert_eq!((name.count, name.missing, name.distinct, name.mean), (3, 1, 2, None));
+        assert_eq!((one.std, one.distinct, one.histogram[BARS / 2]), (Some(0.0), 1, 4));
+        assert_eq!((none.count, none.missing, none.min), (0, 4, None));
     }
-    for x in values {
-        counts[(((x - min) / width) as usize).min(BARS - 1)] += 1;
-    }
-    counts
 }

@@ -61,141 +61,106 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The first `length` bytes as text, and whether that is all.
-    pub(super) fn head(&self, length: usize) -> Result<(String, bool)> {
+    /// The first bytes, and whether that is all.
+    fn start(&self, length: usize) -> Result<(Vec<u8>, bool)> {
         let mut bytes = Vec::new();
         let mut reader = self.reader()?.take(length as u64 + 1);
         reader.read_to_end(&mut bytes).map_err(|e| self.cannot_read(&e))?;
         let whole = bytes.len() <= length;
         bytes.truncate(length);
-        if !whole
-            && let Err(e) = std::str::from_utf8(&bytes)
+        Ok((bytes, whole))
+    }
+
+    /// The first `length` bytes as text, and whether that is all.
+    pub(super) fn head(&self, length: usize) -> Result<(String, bool)> {
+        let (mut bytes, whole) = self.start(length)?;
+        if let Err(e) = std::str::from_utf8(&bytes)
             && e.error_len().is_none()
         {
+            // Cut in the middle of a character.
             bytes.truncate(e.valid_up_to());
         }
         if let Some(at) = memchr::memchr(0, &bytes) {
-            let line = 1 + memchr::memchr_iter(b'\n', &bytes[..at]).count();
-            return Err(Error::format("a NUL byte: the file is damaged, or no text")
-                .at_row(line)
-                .help("export the table again as text"));
+            return Err(nul().at_row(1 + memchr::memchr_iter(b'\n', &bytes[..at]).count()));
         }
         let head =
             String::from_utf8(bytes).map_err(|_| Error::internal("the text is not UTF-8"))?;
         Ok((head, whole))
     }
 
-    /// The same text in UTF-8 with newlines, and what had to be done for that.
+    /// The same text in UTF-8 with newlines, as far as its beginning tells.
     ///
     /// Nearly every file is that already and is not copied; the others are read into memory as a whole.
     pub(super) fn normalized(self) -> Result<(Self, Vec<String>)> {
-        let Some(kind) = self.oddity()? else { return Ok((self, Vec::new())) };
+        let (start, whole) = self.start(1 << 20)?;
+        let text = match &start[..] {
+            [0xff, 0xfe, ..] => utf16(&self.all()?[2..], u16::from_le_bytes)?,
+            [0xfe, 0xff, ..] => utf16(&self.all()?[2..], u16::from_be_bytes)?,
+            // ASCII in UTF-16 without a mark: every other byte is 0.
+            [1..=255, 0, 1..=255, 0, ..] => utf16(&self.all()?, u16::from_le_bytes)?,
+            [0, 1..=255, 0, 1..=255, ..] => utf16(&self.all()?, u16::from_be_bytes)?,
+            [0xef, 0xbb, 0xbf, ..] => {
+                let (text, warnings) = self.replaced(self.all()?.split_off(3)).normalized()?;
+                return Ok((text, warnings));
+            }
+            start => match std::str::from_utf8(start) {
+                Err(e) if e.error_len().is_some() || whole => {
+                    let line = 1 + memchr::memchr_iter(b'\n', &start[..e.valid_up_to()]).count();
+                    let (text, warning) = self.as_latin1(line)?;
+                    return Ok((text, vec![warning]));
+                }
+                _ if old_macintosh(start) => self.all()?,
+                _ => return Ok((self, Vec::new())),
+            },
+        };
+        Ok((self.replaced(text), Vec::new()))
+    }
+
+    /// The same text read as Latin-1, because a byte in this line is no UTF-8.
+    pub(super) fn as_latin1(&self, line: usize) -> Result<(Text<'static>, String)> {
+        let text = self.replaced(latin1(&self.all()?).into_bytes());
+        Ok((text, format!("line {line}: not UTF-8: the file is read as Latin-1 (Windows-1252)")))
+    }
+
+    fn all(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.reader()?.read_to_end(&mut bytes).map_err(|e| self.cannot_read(&e))?;
-        let mut warnings = Vec::new();
-        let text = match kind {
-            Oddity::Utf16(order) => utf16(&bytes, order)?,
-            Oddity::Mark => bytes.split_off(3),
-            Oddity::Latin1(line) => {
-                warnings.push(format!(
-                    "line {line}: not UTF-8: the file is read as Latin-1 (Windows-1252)"
-                ));
-                latin1(&bytes).into_bytes()
-            }
-            Oddity::Returns => bytes,
-        };
-        let text = if memchr::memchr(b'\n', &text).is_none() {
-            text.into_iter().map(|b| if b == b'\r' { b'\n' } else { b }).collect()
-        } else {
-            text
-        };
-        let next = Text { source: Source::Bytes(Cow::Owned(text)), gzipped: false };
-        // A marked text may still be Latin-1 or have old line ends.
-        let (next, mut later) =
-            if kind == Oddity::Mark { next.normalized()? } else { (next, Vec::new()) };
-        warnings.append(&mut later);
-        Ok((next, warnings))
+        Ok(bytes)
     }
 
-    /// What keeps the text from being read as it is.
-    fn oddity(&self) -> Result<Option<Oddity>> {
-        let mut reader = self.reader()?;
-        let (mut chunk, mut lines, mut start) = (Vec::new(), 0, true);
-        let (mut returns, mut newlines) = (false, false);
-        loop {
-            let left = chunk.len();
-            let wanted = (4 << 20) - left;
-            let got = (&mut reader).take(wanted as u64).read_to_end(&mut chunk);
-            let end = got.map_err(|e| self.cannot_read(&e))? < wanted;
-            if start {
-                match &chunk[..] {
-                    [0xef, 0xbb, 0xbf, ..] => return Ok(Some(Oddity::Mark)),
-                    [0xff, 0xfe, ..] => return Ok(Some(Oddity::Utf16(Order::Little))),
-                    [0xfe, 0xff, ..] => return Ok(Some(Oddity::Utf16(Order::Big))),
-                    // ASCII in UTF-16 without a mark: every other byte is 0.
-                    [a, 0, b, 0, ..] if *a != 0 && *b != 0 => {
-                        return Ok(Some(Oddity::Utf16(Order::Little)));
-                    }
-                    [0, a, 0, b, ..] if *a != 0 && *b != 0 => {
-                        return Ok(Some(Oddity::Utf16(Order::Big)));
-                    }
-                    _ => start = false,
-                }
-            }
-            let valid = match std::str::from_utf8(&chunk) {
-                Ok(_) => chunk.len(),
-                Err(e) if e.error_len().is_none() && !end => e.valid_up_to(),
-                Err(e) => {
-                    lines += memchr::memchr_iter(b'\n', &chunk[..e.valid_up_to()]).count();
-                    return Ok(Some(Oddity::Latin1(lines + 1)));
-                }
-            };
-            returns |= !newlines && memchr::memchr(b'\r', &chunk).is_some();
-            newlines |= memchr::memchr(b'\n', &chunk).is_some();
-            if end {
-                return Ok((returns && !newlines).then_some(Oddity::Returns));
-            }
-            lines += memchr::memchr_iter(b'\n', &chunk[..valid]).count();
-            chunk.drain(..valid);
+    /// Another text in memory, with newlines.
+    fn replaced(&self, mut text: Vec<u8>) -> Text<'static> {
+        if old_macintosh(&text) {
+            text.iter_mut().filter(|b| **b == b'\r').for_each(|b| *b = b'\n');
         }
+        Text { source: Source::Bytes(Cow::Owned(text)), gzipped: false }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Oddity {
-    /// UTF-8 with a byte order mark.
-    Mark,
-    Utf16(Order),
-    /// Not UTF-8 from this line on.
-    Latin1(usize),
-    /// Lines end with a carriage return alone.
-    Returns,
+/// Whether lines end with a carriage return alone.
+fn old_macintosh(text: &[u8]) -> bool {
+    memchr::memchr(b'\n', text).is_none() && memchr::memchr(b'\r', text).is_some()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Little,
-    Big,
+/// The error for a byte that no text has.
+pub(super) fn nul() -> Error {
+    Error::format("a NUL byte: the file is damaged, or no text")
+        .help("export the table again as text")
 }
 
-fn utf16(bytes: &[u8], order: Order) -> Result<Vec<u8>> {
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Vec<u8>> {
     let (pairs, _) = bytes.as_chunks::<2>();
-    let units = pairs.iter().map(|&pair| match order {
-        Order::Little => u16::from_le_bytes(pair),
-        Order::Big => u16::from_be_bytes(pair),
-    });
     let mut text = String::with_capacity(bytes.len());
-    let mut lines = 1;
-    for c in char::decode_utf16(units) {
+    for c in char::decode_utf16(pairs.iter().map(|&pair| unit(pair))) {
         let Ok(c) = c else {
+            let line = 1 + memchr::memchr_iter(b'\n', text.as_bytes()).count();
             return Err(Error::format("damaged UTF-16")
-                .at_row(lines)
+                .at_row(line)
                 .help("export the table as UTF-8"));
         };
-        lines += usize::from(c == '\n');
         text.push(c);
     }
-    Ok(text.trim_start_matches('\u{feff}').as_bytes().to_vec())
+    Ok(text.into_bytes())
 }
 
 /// Windows-1252, which is Latin-1 with letters and signs where Latin-1 has control characters.

@@ -406,12 +406,16 @@ fn damaged(bytes: &[u8], stream: &mut Stream) -> Vec<u8> {
 /// 10,000 damaged tables: each is read or refused with a sentence, none panics or takes all memory.
 fn survives_damage(kind: &str) {
     let (_, specimen) = specimens(kind).into_iter().find(|(k, _)| *k == kind).unwrap();
+    survives(kind, &specimen);
+}
+
+fn survives(kind: &str, specimen: &[u8]) {
     let mut stream = Seed::new(7).stream(kind, 0);
     let mut read = 0;
     let more = std::env::var("POLARISCOPE_MUTATIONS").ok().and_then(|n| n.parse().ok());
     let n = more.unwrap_or(10_000);
     for _ in 0..n {
-        match Table::from_bytes(kind, &damaged(&specimen, &mut stream)) {
+        match Table::from_bytes(kind, &damaged(specimen, &mut stream)) {
             Ok(table) => {
                 read += 1;
                 assert!(table.frame.height() > 0);
@@ -471,4 +475,34 @@ fn damaged_arrow() {
 #[test]
 fn damaged_arrow_with_compression() {
     survives_damage("packed.arrow");
+}
+
+/// A file of tests/reference/tables.
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tables").join(name)
+}
+
+#[test]
+fn tables_of_pyarrow() {
+    let expected = "label,area,mean,kind,good\n1,10.5,1.5,round,true\n2,,2.5,long,false\n3,,3.5,,\n4,1e+300,4.5,round,true\n";
+    let files = ["snappy.parquet", "groups.parquet", "lists.parquet", "lz4.feather", "file.arrow"];
+    for name in files.into_iter().chain(["stream.arrows", "zstd.arrows"]) {
+        let table = Table::open(reference(name)).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(csv(&table), expected, "{name}");
+        let said = if name.starts_with("lists") { 1 } else { 0 };
+        assert_eq!(table.warnings.len(), said, "{name}: {:?}", table.warnings);
+    }
+}
+
+#[test]
+fn a_parquet_bomb_is_not_let_off() {
+    let error = Table::open(reference("bomb.parquet")).unwrap_err();
+    assert!(error.to_string().contains("promises 300000000 cells"), "{error}");
+}
+
+#[test]
+fn damaged_tables_of_pyarrow() {
+    for name in ["groups.parquet", "lists.parquet", "lz4.feather", "stream.arrows", "zstd.arrows"] {
+        survives(name, &std::fs::read(reference(name)).unwrap());
+    }
 }

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use self::block::{Block, Layout, Plan};
 use self::dialect::Dialect;
 use self::record::{Delimiter, record_end};
-use super::text::Text;
+use super::text::{Text, nul};
 use crate::error::{Error, Result};
 
 /// Text in memory at a time.
@@ -31,11 +31,18 @@ const HEAD: usize = 1 << 20;
 /// A longer record is no record: some quote was never closed.
 const MAX_RECORD: usize = 256 << 20;
 
+/// What came of reading.
+pub(super) enum Outcome {
+    Table(DataFrame, Vec<String>),
+    /// A byte in this line is no UTF-8.
+    NotUtf8(usize),
+}
+
 /// Reads a whole table and what should be said about it.
 ///
 /// # Errors
 /// With the line, whenever the text is not a table; see the parent module for what is accepted.
-pub(super) fn read(text: &Text, suffix: &str) -> Result<(DataFrame, Vec<String>)> {
+pub(super) fn read(text: &Text, suffix: &str) -> Result<Outcome> {
     let (head, whole) = text.head(HEAD)?;
     let dialect = dialect::sniff(&head, whole, suffix)?;
     let mut layout = Layout {
@@ -47,12 +54,16 @@ pub(super) fn read(text: &Text, suffix: &str) -> Result<(DataFrame, Vec<String>)
     };
     // A second reading knows which columns are numbers with a few bad cells; a third that commas are decimal marks.
     for _ in 0..3 {
-        let blocks = read_blocks(text, &dialect, &layout)?;
+        let blocks = match read_blocks(text, &dialect, &layout) {
+            Ok(blocks) => blocks,
+            Err(Trouble::NotUtf8(line)) => return Ok(Outcome::NotUtf8(line)),
+            Err(Trouble::Error(error)) => return Err(error),
+        };
         match join::join(blocks, &layout, dialect.lines)? {
             join::Joined::Table(frame, mut said) => {
                 let mut warnings = dialect.warnings;
                 warnings.append(&mut said);
-                return Ok((frame, warnings));
+                return Ok(Outcome::Table(frame, warnings));
             }
             join::Joined::Again { plan, decimal } => {
                 (layout.plan, layout.decimal) = (plan, decimal)
@@ -62,8 +73,37 @@ pub(super) fn read(text: &Text, suffix: &str) -> Result<(DataFrame, Vec<String>)
     Err(Error::internal("the types of the columns could not be settled"))
 }
 
+/// Why a block could not be read. Lines count from 1, within the block or the file.
+enum Trouble {
+    NotUtf8(usize),
+    Error(Error),
+}
+
+impl Trouble {
+    /// The same trouble, `lines` further down.
+    fn below(self, lines: usize) -> Self {
+        match self {
+            Self::NotUtf8(line) => Self::NotUtf8(line + lines),
+            Self::Error(error) => {
+                let line = error.row().unwrap_or(1);
+                Self::Error(error.at_row(line + lines))
+            }
+        }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 /// Every block of the file, in order.
-fn read_blocks(text: &Text, dialect: &Dialect, layout: &Layout) -> Result<Vec<Block>> {
+fn read_blocks(
+    text: &Text,
+    dialect: &Dialect,
+    layout: &Layout,
+) -> std::result::Result<Vec<Block>, Trouble> {
     let mut reader = text.reader()?;
     let mut skipped = reader.by_ref().take(dialect.skip as u64);
     std::io::copy(&mut skipped, &mut std::io::sink()).map_err(|e| text.cannot_read(&e))?;
@@ -71,19 +111,14 @@ fn read_blocks(text: &Text, dialect: &Dialect, layout: &Layout) -> Result<Vec<Bl
     loop {
         let more = fill(&mut *reader, &mut segment).map_err(|e| text.cannot_read(&e))?;
         let cuts = cuts(&segment, layout.delimiter, more).map_err(|unclosed| {
-            let line = 1 + lines + count_lines(&segment[..unclosed]);
             Error::format("a quote is opened here and never closed")
-                .at_row(line)
+                .at_row(1 + lines + count_lines(&segment[..unclosed]))
                 .help("close the quote, or double it if it is part of the text")
         })?;
         let spans: Vec<&[u8]> = cuts.windows(2).map(|w| &segment[w[0]..w[1]]).collect();
-        let read: Vec<Result<Block>> =
-            spans.into_par_iter().map(|span| read_block(span, layout)).collect();
+        let read: Vec<_> = spans.into_par_iter().map(|span| read_block(span, layout)).collect();
         for block in read {
-            let block = block.map_err(|e| {
-                let line = e.row().unwrap_or(1);
-                e.at_row(lines + line)
-            })?;
+            let block = block.map_err(|trouble| trouble.below(lines))?;
             lines += block.lines;
             blocks.push(block);
         }
@@ -92,24 +127,18 @@ fn read_blocks(text: &Text, dialect: &Dialect, layout: &Layout) -> Result<Vec<Bl
         }
         segment.drain(..cuts.last().copied().unwrap_or(0));
         if segment.len() > MAX_RECORD {
-            return Err(Error::format("this line has no end").at_row(lines + 1));
+            return Err(Error::format("this line has no end").at_row(lines + 1).into());
         }
     }
 }
 
-fn read_block(span: &[u8], layout: &Layout) -> Result<Block> {
+fn read_block(span: &[u8], layout: &Layout) -> std::result::Result<Block, Trouble> {
     let line_of = |at: usize| 1 + count_lines(&span[..at]);
     if let Some(at) = memchr(0, span) {
-        return Err(Error::format("a NUL byte: the file is damaged, or no text")
-            .at_row(line_of(at))
-            .help("export the table again as text"));
+        return Err(nul().at_row(line_of(at)).into());
     }
-    let text = std::str::from_utf8(span).map_err(|e| {
-        // Only when the encoding changes after the part that was looked at.
-        Error::format("neither UTF-8 nor one single other encoding")
-            .at_row(line_of(e.valid_up_to()))
-    })?;
-    block::read(text, layout)
+    let text = std::str::from_utf8(span).map_err(|e| Trouble::NotUtf8(line_of(e.valid_up_to())))?;
+    Ok(block::read(text, layout)?)
 }
 
 fn count_lines(text: &[u8]) -> usize {
