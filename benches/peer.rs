@@ -30,7 +30,7 @@ pub fn timed<T>(mut work: impl FnMut() -> T) -> (f64, f64, T) {
     let mut wall: Vec<f64> = figures.iter().map(|f| f.1).collect();
     cpu.sort_by(f64::total_cmp);
     wall.sort_by(f64::total_cmp);
-    (cpu[cpu.len()/2], wall[wall.len()/2], result)
+    (cpu[cpu.len() / 2], wall[wall.len() / 2], result)
 }
 
 /// User and system seconds of this process, from the kernel's own accounting (Linux; elsewhere the wall clock).
