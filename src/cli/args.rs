@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use polariscope::Result;
 use polariscope::output::Existing;
-use polariscope::table::{Columns, Features, Scale, Table};
+use polariscope::table::{Columns, Features, Scale, Selection, Table};
 
 /// Flags of every command.
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ pub enum Backend {
 
 /// Which columns enter the analysis.
 #[derive(Debug, Args, Clone, Default)]
-pub struct Selection {
+pub struct Choice {
     /// Columns to use, as names or globs; overrides the roles
     #[arg(long, value_name = "GLOB,...", value_delimiter = ',')]
     pub features: Vec<String>,
@@ -69,42 +69,33 @@ pub struct Selection {
     pub exclude: Vec<String>,
 }
 
-impl Selection {
-    /// The columns of `table` with their roles, narrowed to the user's choice.
-    pub fn columns(&self, table: &Table) -> Result<Columns> {
-        Columns::of(&table.frame).select(&self.features, &self.exclude)
+impl Choice {
+    /// The library's form of it.
+    pub fn selection(&self) -> Selection {
+        Columns::measurements().features(&self.features).exclude(&self.exclude)
     }
 
-    /// The chosen columns as a finite matrix.
-    pub fn features(&self, table: &Table) -> Result<Features> {
-        Features::from_frame(&table.frame, &self.columns(table)?)
+    /// The chosen columns as a finite matrix, as measured.
+    pub fn raw(&self, table: &Table) -> Result<Features> {
+        Features::from_frame(&table.frame, self.selection())
     }
 }
 
-/// How features are brought to one scale.
-#[derive(Debug, Args, Clone, Copy)]
-pub struct Scaling {
+/// The chosen columns on one scale.
+#[derive(Debug, Args, Clone)]
+pub struct Scaled {
+    #[command(flatten)]
+    pub choice: Choice,
     /// Scale of the features
-    #[arg(long, value_enum, default_value_t = ScaleName::Zscore, value_name = "SCALE")]
-    pub scale: ScaleName,
+    #[arg(long, default_value = "zscore", value_name = "zscore|robust|none")]
+    pub scale: Scale,
 }
 
-impl Scaling {
-    /// The library's name for it.
-    pub fn scale(self) -> Scale {
-        match self.scale {
-            ScaleName::Zscore => Scale::Zscore,
-            ScaleName::Robust => Scale::Robust,
-            ScaleName::None => Scale::None,
-        }
+impl Scaled {
+    /// The chosen columns as a finite, scaled matrix.
+    pub fn features(&self, table: &Table) -> Result<Features> {
+        self.choice.raw(table)?.scaled(self.scale)
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ScaleName {
-    Zscore,
-    Robust,
-    None,
 }
 
 /// The table to read.

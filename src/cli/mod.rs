@@ -6,6 +6,8 @@ mod console;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use polariscope::{Error, Result};
+use polars::prelude::{Column, DataFrame};
 
 use args::Globals;
 pub use console::Console;
@@ -103,4 +105,10 @@ pub fn main() -> ExitCode {
 /// The whole command, for completions and the man page.
 fn tree() -> clap::Command {
     Cli::command()
+}
+
+/// Columns become a table.
+fn frame_of(columns: Vec<Column>) -> Result<DataFrame> {
+    let n_rows = columns.first().map_or(0, Column::len);
+    DataFrame::new(n_rows, columns).map_err(|e| Error::internal(e.to_string()))
 }

@@ -16,10 +16,15 @@ pub(super) enum Bytes {
 
 impl Bytes {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let cannot_read =
-            |e: std::io::Error| Error::io(format!("cannot be read: {e}")).in_file(path);
+        let cannot_read = |e: std::io::Error| {
+            Error::io(format!("cannot be read: {e}"))
+                .in_file(path)
+                .help("check the path and the permissions")
+        };
         if path.is_dir() {
-            return Err(Error::io("is a folder, not an image").in_file(path));
+            return Err(Error::io("is a folder, not an image")
+                .in_file(path)
+                .help("name one file in it"));
         }
         let file = File::open(path).map_err(cannot_read)?;
         let len = file.metadata().map_err(cannot_read)?.len();

@@ -19,3 +19,4 @@ pub use file::ImageFile;
 pub use grid::Grid;
 pub use intensity::{IntensityImage, Pixels};
 pub use label::LabelImage;
+pub(crate) use write::save_labels_by_rows;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use flate2::{Compression, write::ZlibEncoder};
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{Grid, IntensityImage, LabelImage, Pixels};
 use crate::error::{Error, Result};
-use crate::output::{Existing, write_whole};
+use crate::output::{Existing, check_free, write_whole};
 
 impl LabelImage {
     /// Writes a compressed TIFF of 16 bits, or 32 where a label needs them, that opens in tifffile, Fiji,
@@ -42,6 +43,29 @@ impl IntensityImage {
         }
         save_tiff(path.as_ref(), existing, self.grid(), self.pixels(), self.name())
     }
+}
+
+/// Writes labels that are painted row by row: `paint` fills zeros of the given columns of a row (z, y).
+pub(crate) fn save_labels_by_rows(
+    path: &Path,
+    existing: Existing,
+    grid: &Grid,
+    largest: u32,
+    paint: impl Fn(usize, &Range<usize>, &mut [u32]) + Sync,
+) -> Result<()> {
+    check_free(path, existing)?;
+    let is_short = u16::try_from(largest).is_ok();
+    let layout = Layout::new(grid, if is_short { Sample::U16 } else { Sample::U32 }, None)?;
+    let ny = grid.extent()[1];
+    save_chunks(path, existing, &layout, |layer, y, columns, raw| {
+        let mut row = vec![0; columns.len()];
+        paint(layer * ny + y, columns, &mut row);
+        if is_short {
+            raw.extend(row.iter().flat_map(|&l| (l as u16).to_le_bytes()));
+        } else {
+            raw.extend(row.iter().flat_map(|l| l.to_le_bytes()));
+        }
+    })
 }
 
 fn is_npy(path: &Path) -> bool {
@@ -83,14 +107,26 @@ fn save_tiff(
 ) -> Result<()> {
     let layout = Layout::new(grid, sample_of(pixels), name)?;
     let [_, ny, nx] = grid.extent();
+    save_chunks(path, existing, &layout, |layer, y, columns, raw| {
+        let row = (layer * ny + y) * nx;
+        raw.extend(bytes_of(pixels, row + columns.start, row + columns.end));
+    })
+}
+
+/// Compresses all chunks, whose rows `fill` appends, and writes the file. Only compressed chunks are held.
+fn save_chunks(
+    path: &Path,
+    existing: Existing,
+    layout: &Layout,
+    fill: impl Fn(usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
+) -> Result<()> {
     let chunks: Vec<Vec<u8>> = (0..layout.n_chunks())
         .into_par_iter()
         .map(|i| {
             let (layer, rows, columns) = layout.place(i);
             let mut raw = Vec::new();
             for y in rows {
-                let row = (layer * ny + y) * nx;
-                raw.extend(bytes_of(pixels, row + columns.start, row + columns.end));
+                fill(layer, y, &columns, &mut raw);
                 raw.resize(raw.len() + layout.row_padding(&columns), 0);
             }
             layout.compress(raw)
@@ -108,15 +144,15 @@ fn bytes_of(pixels: &Pixels, start: usize, end: usize) -> Vec<u8> {
 
 /// The type of a sample as TIFF and OME name it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sample {
+struct Sample {
     bytes: usize,
     is_float: bool,
     ome_name: &'static str,
 }
 
 impl Sample {
-    pub(crate) const U16: Self = Self { bytes: 2, is_float: false, ome_name: "uint16" };
-    pub(crate) const U32: Self = Self { bytes: 4, is_float: false, ome_name: "uint32" };
+    const U16: Self = Self { bytes: 2, is_float: false, ome_name: "uint16" };
+    const U32: Self = Self { bytes: 4, is_float: false, ome_name: "uint32" };
 }
 
 fn sample_of(pixels: &Pixels) -> Sample {
@@ -133,7 +169,7 @@ fn sample_of(pixels: &Pixels) -> Sample {
 /// Where every pixel goes in a TIFF file: strips in small images, because ImageJ reads nothing else, and
 /// tiles in large ones.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout {
+struct Layout {
     extent: [usize; 3],
     sample: Sample,
     /// Rows and columns of a chunk.
@@ -149,7 +185,7 @@ const STRIP_BYTES: usize = 1 << 18;
 const LARGEST_CLASSIC_BYTES: u64 = 0xffff_0000;
 
 impl Layout {
-    pub(crate) fn new(grid: &Grid, sample: Sample, name: Option<&str>) -> Result<Self> {
+    fn new(grid: &Grid, sample: Sample, name: Option<&str>) -> Result<Self> {
         let extent = grid.extent();
         let [_, ny, nx] = extent;
         if grid.n_pixels() == 0 {
@@ -173,15 +209,12 @@ impl Layout {
         self.across() * self.extent[1].div_ceil(self.chunk[0])
     }
 
-    pub(crate) fn n_chunks(&self) -> usize {
+    fn n_chunks(&self) -> usize {
         self.extent[0] * self.chunks_per_layer()
     }
 
     /// Layer, rows and columns of chunk `i`, without the padding of the last ones.
-    pub(crate) fn place(
-        &self,
-        i: usize,
-    ) -> (usize, std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn place(&self, i: usize) -> (usize, Range<usize>, Range<usize>) {
         let (layer, i) = (i / self.chunks_per_layer(), i % self.chunks_per_layer());
         let (y, x) = (i / self.across() * self.chunk[0], i % self.across() * self.chunk[1]);
         let [_, ny, nx] = self.extent;
@@ -189,12 +222,12 @@ impl Layout {
     }
 
     /// Bytes that fill up a row of a chunk with these columns.
-    pub(crate) fn row_padding(&self, columns: &std::ops::Range<usize>) -> usize {
+    fn row_padding(&self, columns: &Range<usize>) -> usize {
         (self.chunk[1] - columns.len()) * self.sample.bytes
     }
 
     /// Fills up the last tile and compresses it.
-    pub(crate) fn compress(&self, mut raw: Vec<u8>) -> Result<Vec<u8>> {
+    fn compress(&self, mut raw: Vec<u8>) -> Result<Vec<u8>> {
         if self.is_tiled {
             raw.resize(self.chunk[0] * self.chunk[1] * self.sample.bytes, 0);
         }
@@ -206,7 +239,7 @@ impl Layout {
     }
 
     /// Header, chunks, then one directory per layer.
-    pub(crate) fn write(&self, out: &mut dyn Write, chunks: &[Vec<u8>]) -> Result<()> {
+    fn write(&self, out: &mut dyn Write, chunks: &[Vec<u8>]) -> Result<()> {
         let n_bytes: u64 = chunks.iter().map(|c| c.len() as u64 + 16).sum();
         let big = n_bytes + self.description.len() as u64 + 512 * self.extent[0] as u64
             > LARGEST_CLASSIC_BYTES;

@@ -4,12 +4,16 @@
 //! correlated features, a short list that suffices, and a sentence.
 
 mod suffices;
+mod table;
 
+use linfa::traits::Fit;
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::cluster::{KMeans, Kmeans};
+pub use table::ranking_frame;
+
+use crate::cluster::KMeans;
 use crate::error::{Error, Result};
 use crate::table::{Features, families, ranks, spearman};
 
@@ -20,6 +24,28 @@ pub struct Grouping {
     pub labels: Vec<usize>,
     /// Shape `(k, n_features)`, in the space of the features.
     pub centers: Array2<f64>,
+}
+
+impl Grouping {
+    /// Labels 1..k with the mean row of each group.
+    ///
+    /// # Panics
+    /// When a label is 0, or there is not one label per row.
+    pub fn of(features: &Features, labels: Vec<usize>) -> Self {
+        assert_eq!(labels.len(), features.n_rows(), "one label per row");
+        let k = labels.iter().copied().max().unwrap_or(1);
+        let mut centers = Array2::zeros((k, features.n_features()));
+        let mut counts = vec![0usize; k];
+        for (row, &label) in features.matrix().outer_iter().zip(&labels) {
+            let mut sum = centers.row_mut(label - 1);
+            sum += &row;
+            counts[label - 1] += 1;
+        }
+        for (mut center, count) in centers.outer_iter_mut().zip(counts) {
+            center /= count.max(1) as f64;
+        }
+        Self { labels, centers }
+    }
 }
 
 /// Features correlated this strongly (|Spearman|, average linkage) are one family.
@@ -277,8 +303,8 @@ fn held_out(
                 return Ok(None);
             }
             let others = features.columns(&rest)?;
-            let groups: Kmeans = KMeans::params(k).n_init(3).seed(seed).fit(&others)?;
-            Ok(Some(column_ranks.strengths(others.matrix(), groups.centroids().view())))
+            let groups = KMeans::params(k).n_init(3).seed(seed).fit(&others)?;
+            Ok(Some(column_ranks.strengths(others.matrix(), groups.centroids())))
         })
         .collect()
 }

@@ -1,6 +1,9 @@
 //! The shortest list of features that tells the groups apart: greedy, judged out of bag.
 
-use crate::classify::{RandomForest, metrics};
+use linfa::traits::Fit;
+
+use crate::classify::RandomForest;
+use crate::classify::metrics::Confusion;
 use crate::error::Result;
 use crate::table::Features;
 
@@ -55,8 +58,16 @@ pub fn short_list(
 fn out_of_bag_accuracy(features: &Features, labels: &[usize], seed: u64) -> Result<f64> {
     let forest = RandomForest::params()
         .n_trees(25)
-        .max_depth(Some(4))
+        .max_depth(4)
         .seed(seed)
         .fit(&features.labelled(labels)?)?;
-    Ok(metrics::balanced_accuracy(labels, &forest.oob_predictions()))
+    let (mut truth, mut predicted) = (Vec::new(), Vec::new());
+    // A row that every tree has seen has no vote.
+    for (&label, vote) in labels.iter().zip(forest.oob_predictions().unwrap_or_default()) {
+        if let Some(vote) = vote {
+            truth.push(label);
+            predicted.push(vote);
+        }
+    }
+    Ok(Confusion::of(&truth, &predicted)?.balanced_accuracy())
 }

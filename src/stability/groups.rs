@@ -3,13 +3,11 @@
 use serde::Serialize;
 
 use super::Interval;
-use crate::cluster::agreement::{adjusted_rand, consensus, jaccard_per_cluster};
+use crate::cluster::agreement::{adjusted_rand, consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand};
 use crate::error::{Error, Result};
 
 /// Bounds between which two objects are neither "together" nor "apart" (Senbabaoglu et al. 2014).
 const AMBIGUOUS: (f64, f64) = (0.1, 0.9);
-/// Pairs of objects counted for the ambiguity; drawn evenly, enough for two digits.
-const MAX_PAIR_OBJECTS: usize = 600;
 
 /// How far many groupings of the same objects say the same.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +24,8 @@ pub struct GroupStability {
     pub ambiguous_pairs: f64,
     /// Per group 1..k: mean best Jaccard similarity over the subsamples (Hennig 2007).
     pub jaccard: Vec<f64>,
+    /// Per run: adjusted Rand index with the vote.
+    pub agreement: Vec<f64>,
     /// Per object: its group by the vote of all runs, 1..k.
     #[serde(skip)]
     pub labels: Vec<usize>,
@@ -69,26 +69,24 @@ impl GroupStability {
     /// drew and their labels) with the vote of the runs.
     ///
     /// # Errors
-    /// Fewer than two runs.
+    /// Fewer than two runs, or runs of differing length.
     pub fn of(runs: &[Vec<usize>], subsamples: &[(Vec<usize>, Vec<usize>)]) -> Result<Self> {
         if runs.len() < 2 {
             return Err(Error::parameter("runs", runs.len(), "at least 2 to compare"));
         }
         let n = runs[0].len();
-        let n_pairs = runs.len() * (runs.len() - 1) / 2;
-        let mut aris = vec![0.0; n_pairs];
-        for b in 1..runs.len() {
-            for a in 0..b {
-                aris[b * (b - 1) / 2 + a] = adjusted_rand(&runs[a], &runs[b]);
-            }
+        let mut aris = vec![0.0; runs.len() * (runs.len() - 1) / 2];
+        for (a, b, ari) in pairwise_adjusted_rand(runs)? {
+            aris[b * (b - 1) / 2 + a] = ari;
         }
-        let vote = consensus(runs);
+        let vote = consensus(runs)?;
         let k = vote.labels.iter().copied().max().unwrap_or(0);
         let mut jaccard = vec![0.0; k];
         for (rows, labels) in subsamples {
             let reference: Vec<usize> = rows.iter().map(|&row| vote.labels[row]).collect();
-            let similarities = jaccard_per_cluster(&reference, labels);
-            jaccard.iter_mut().zip(similarities).for_each(|(sum, j)| *sum += j);
+            for (group, similarity) in jaccard_per_cluster(&reference, labels)? {
+                jaccard[group - 1] += similarity;
+            }
         }
         jaccard.iter_mut().for_each(|sum| *sum /= subsamples.len().max(1) as f64);
         Ok(Self {
@@ -96,31 +94,18 @@ impl GroupStability {
             n_subsamples: subsamples.len(),
             ari: Interval::over_pairs(runs.len(), |a, b| aris[b * (b - 1) / 2 + a]),
             ari_worst: aris.iter().copied().fold(f64::INFINITY, f64::min),
-            ambiguous_pairs: ambiguous_pairs(runs),
+            ambiguous_pairs: pac(runs, AMBIGUOUS.0, AMBIGUOUS.1)?,
             jaccard,
+            agreement: runs
+                .iter()
+                .map(|run| adjusted_rand(run, &vote.labels))
+                .collect::<Result<_>>()?,
             n_changing: vote.confidence.iter().filter(|&&c| c < 0.95).count(),
             single_run_differs: 1.0 - vote.confidence.iter().sum::<f64>() / n.max(1) as f64,
             labels: vote.labels,
             confidence: vote.confidence,
         })
     }
-}
-
-/// Share of pairs of objects that are together in some runs and apart in others.
-fn ambiguous_pairs(runs: &[Vec<usize>]) -> f64 {
-    let n = runs[0].len();
-    let step = n.div_ceil(MAX_PAIR_OBJECTS).max(1);
-    let objects: Vec<usize> = (0..n).step_by(step).collect();
-    let (mut ambiguous, mut total) = (0u64, 0u64);
-    for (i, &a) in objects.iter().enumerate() {
-        for &b in &objects[..i] {
-            let together = runs.iter().filter(|run| run[a] == run[b]).count();
-            let share = together as f64 / runs.len() as f64;
-            ambiguous += u64::from(share > AMBIGUOUS.0 && share < AMBIGUOUS.1);
-            total += 1;
-        }
-    }
-    ambiguous as f64 / total.max(1) as f64
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Interval;
-use crate::cluster::agreement::procrustes;
+use super::{Interval, procrustes};
 use crate::embed::neighbors::{Metric, Neighbors};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -103,7 +102,7 @@ impl MapStability {
             })
             .collect();
         let medoid = overlaps.medoid();
-        let disparities = disparities(runs, medoid);
+        let disparities = disparities(runs, medoid)?;
         let object_scale = best_scale(&curve);
         let objects = object_overlaps(runs, object_scale)?;
         Ok(Self {
@@ -139,13 +138,13 @@ fn best_scale(curve: &[ScalePoint]) -> usize {
 }
 
 /// Procrustes disparities of all runs to the medoid run, ascending.
-fn disparities(runs: &[Array2<f64>], medoid: usize) -> Vec<f64> {
+fn disparities(runs: &[Array2<f64>], medoid: usize) -> Result<Vec<f64>> {
     let mut disparities: Vec<f64> = (0..runs.len())
         .filter(|&run| run != medoid)
-        .map(|run| procrustes(runs[medoid].view(), runs[run].view()).disparity)
-        .collect();
+        .map(|run| Ok(procrustes(runs[medoid].view(), runs[run].view())?.disparity))
+        .collect::<Result<_>>()?;
     disparities.sort_by(f64::total_cmp);
-    disparities
+    Ok(disparities)
 }
 
 /// For each object, the chance-corrected share of its `k`-neighbourhood that two runs have in common,
@@ -227,7 +226,7 @@ struct Overlaps {
 impl Overlaps {
     fn count(
         runs: &[Array2<f64>],
-        features: ArrayView2<f64>,
+        features: ArrayView2<'_, f64>,
         sampled: &[usize],
         scales: &Scales,
     ) -> Self {
@@ -235,8 +234,8 @@ impl Overlaps {
         let n_rows = features.nrows();
         let n_levels = scales.sizes.len() + 1;
         let n_pairs = n_spaces * (n_spaces - 1) / 2;
-        let spaces: Vec<ArrayView2<f64>> =
-            runs.iter().map(|run| run.view()).chain([features]).collect();
+        let spaces: Vec<ArrayView2<'_, f64>> =
+            runs.iter().map(|run| run.view()).chain([features.view()]).collect();
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {

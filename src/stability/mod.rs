@@ -4,11 +4,13 @@
 
 mod groups;
 mod map;
+mod procrustes;
 mod verdict;
 
 pub use groups::{ClusterGrade, GroupStability};
+pub use procrustes::{Procrustes, procrustes};
 pub use map::{MapStability, Resolution, ScalePoint};
-pub use verdict::{Evidence, Light, Verdict};
+pub use verdict::{Evidence, Light, NULL_LEVEL, Verdict};
 
 /// A mean over runs with its 95 % interval by the jackknife over runs, never over pairs of runs.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

@@ -5,15 +5,27 @@ use serde::Serialize;
 use super::ClusterGrade;
 
 /// What may be reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Light {
     /// Do not report the groups.
     Red,
     /// Report with the doubt that the reason names.
+    #[default]
     Amber,
     /// Sizes and members of the groups can be reported.
     Green,
+}
+
+impl Light {
+    /// `green`, `amber` or `red`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Amber => "amber",
+            Self::Green => "green",
+        }
+    }
 }
 
 /// The measures that the verdict rests on.
@@ -88,6 +100,9 @@ impl Verdict {
 /// Every measure that keeps the light from green, the ones that weigh most first.
 fn findings(e: &Evidence) -> Vec<(Light, String)> {
     let mut findings = Vec::new();
+    if e.k < 2 {
+        findings.push((Light::Red, "there is one group only".to_owned()));
+    }
     if e.null_p > NULL_LEVEL {
         let reason = format!(
             "a single population explains the table as well (p = {:.2}, should be at most {NULL_LEVEL})",

@@ -1,10 +1,15 @@
 //! The hand-over from tables to numbers: a finite matrix, its column names, and the table rows it came from.
 
+use std::borrow::{Borrow, Cow};
 use std::ops::Deref;
 
 use linfa::DatasetBase;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
+use polars::prelude::DataFrame;
+use rayon::prelude::*;
 
+use super::values::{find, numbers};
+use super::{Columns, Scale, Scaler, Selection};
 use crate::error::{Error, Result};
 
 /// A finite matrix of shape `(n_rows, n_features)` with named columns.
@@ -74,6 +79,89 @@ impl Features {
         }
         let dataset = DatasetBase::from(matrix).with_feature_names(names);
         Ok(Self { dataset, rows })
+    }
+
+    /// The selected columns of a table; rows with a missing value in one of them are left out.
+    ///
+    /// ```
+    /// use polariscope::table::{Columns, Features, Table};
+    /// let table = Table::from_bytes("t.csv", b"label,area,extent\n1,5,0.1\n2,7,\n3,6,0.3\n")?;
+    /// let wanted = Columns::measurements().features(["area", "extent"]);
+    /// let features = Features::from_frame(&table.frame, wanted)?;
+    /// assert_eq!(features.names(), ["area", "extent"]);
+    /// assert_eq!(features.rows(), [0, 2]);
+    /// # Ok::<(), polariscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A glob that matches no column, no column or no complete row left, or an infinite value.
+    pub fn from_frame(frame: &DataFrame, selection: impl Borrow<Selection>) -> Result<Self> {
+        Self::from_columns(frame, &Columns::chosen(frame, selection)?)
+    }
+
+    /// Like [`from_frame`](Self::from_frame), for columns that were judged before.
+    ///
+    /// # Errors
+    /// As [`from_frame`](Self::from_frame).
+    pub fn from_columns(frame: &DataFrame, columns: &Columns) -> Result<Self> {
+        let names = columns.features();
+        if names.is_empty() {
+            let error = Error::data("no column is left to analyse")
+                .help("choose columns with --features 'GLOB,...'");
+            return Err(match columns.left_out() {
+                reasons if reasons.is_empty() => error,
+                reasons => Error::data(format!("{}: {reasons}", error.message()))
+                    .help("choose columns with --features 'GLOB,...'"),
+            });
+        }
+        Self::from_names(frame, &names)
+    }
+
+    /// The columns of exactly these names, in this order.
+    ///
+    /// # Errors
+    /// A name that is not in the table or not of numbers, no complete row, or an infinite value.
+    pub fn from_names<N: AsRef<str>>(frame: &DataFrame, names: &[N]) -> Result<Self> {
+        let values = names
+            .iter()
+            .map(|name| {
+                let name = name.as_ref();
+                numbers(find(frame, name)?)
+                    .ok_or_else(|| Error::data("is not a column of numbers").at_column(name))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let complete = |&row: &usize| values.iter().all(|column| !column[row].is_nan());
+        let rows: Vec<usize> = (0..frame.height()).into_par_iter().filter(complete).collect();
+        if rows.is_empty() {
+            return Err(no_complete_row(frame.height(), names, &values));
+        }
+        let mut matrix = Array2::zeros((rows.len(), names.len()));
+        matrix
+            .axis_chunks_iter_mut(Axis(0), 1024)
+            .into_par_iter()
+            .zip(rows.par_chunks(1024))
+            .for_each(|(mut block, rows)| {
+                for (mut target, column) in block.columns_mut().into_iter().zip(&values) {
+                    target.iter_mut().zip(rows).for_each(|(x, &row)| *x = column[row]);
+                }
+            });
+        Self::from_rows(matrix, names.iter().map(AsRef::as_ref), rows)
+    }
+
+    /// Mean 0 and standard deviation 1 in every column (ddof 0, as scikit-learn's `StandardScaler`).
+    ///
+    /// # Errors
+    /// When a value is so large that its square overflows.
+    pub fn standardized(&self) -> Result<Self> {
+        self.scaled(Scale::Zscore)
+    }
+
+    /// Columns made comparable; [`Scaler`] also remembers how and undoes it.
+    ///
+    /// # Errors
+    /// As [`standardized`](Self::standardized).
+    pub fn scaled(&self, how: Scale) -> Result<Self> {
+        self.with_matrix(Scaler::fit(self, how).transform(self.matrix())?)
     }
 
     /// The values, shape `(n_rows, n_features)`.
@@ -162,5 +250,22 @@ impl Deref for Features {
 
     fn deref(&self) -> &Self::Target {
         &self.dataset
+    }
+}
+
+/// Says which column empties the table.
+fn no_complete_row<N: AsRef<str>>(height: usize, names: &[N], values: &[Cow<'_, [f64]>]) -> Error {
+    if height == 0 {
+        return Error::data("the table has no rows");
+    }
+    let missing = values.iter().map(|column| column.iter().filter(|v| v.is_nan()).count());
+    let worst = missing.zip(names).max_by_key(|(count, _)| *count);
+    let error = Error::data(format!("none of the {height} rows has a value in every feature"));
+    match worst {
+        Some((count, name)) => error.help(format!(
+            "`{0}` misses {count} values: leave it out with --exclude '{0}'",
+            name.as_ref()
+        )),
+        None => error,
     }
 }

@@ -59,7 +59,7 @@ def main():
     save("imagej_hyperstack", np.moveaxis(value("u1", 3, 2), 0, 1), imagej=True, metadata=um | {"axes": "ZCYX"},
          resolution=(4, 4))
     save("imagej_time", value("u1", 3)[0], imagej=True, metadata={"axes": "TYX"})
-    save("shaped_stack", value("u2", 4)[0], metadata={"axes": "ZYX"})
+    save("shaped_stack", value("u2", 4)[0], metadata={"axes": "ZYX"}, photometric="minisblack")
     save("shaped_channels", value("u2", 1, 4)[:, 0], metadata={"axes": "CYX"}, photometric="minisblack")
     ome = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.25, "PhysicalSizeYUnit": "µm",
            "PhysicalSizeZ": 2.5, "PhysicalSizeZUnit": "µm"}
