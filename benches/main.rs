@@ -4,6 +4,7 @@
 //! does one piece of work for `benches/peers/*.py` and prints `{"cpu":.., "wall":.., quality..}`.
 
 mod peer;
+mod regions;
 mod tsne;
 mod umap;
 
