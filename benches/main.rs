@@ -5,6 +5,7 @@
 
 mod groups;
 mod peer;
+mod regions;
 mod tsne;
 mod umap;
 

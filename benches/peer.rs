@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 /// Each knows some stages and passes on the others.
-const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 3] =
-    [crate::groups::run, crate::tsne::run, crate::umap::run];
+const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 4] =
+    [crate::groups::run, crate::regions::run, crate::tsne::run, crate::umap::run];
 
 /// Runs the stage named by the first argument and prints its JSON line.
 pub fn run(arguments: &[String]) {
