@@ -57,6 +57,8 @@ fn read_npy(path: &str) -> Array2<f64> {
     assert!(header.contains("'<f8'") && header.contains("False"), "{header}");
     let shape = header.split(['(', ')']).nth(1).expect("a shape");
     let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-    let values = bytes[start..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8")));
-    Array2::from_shape_vec((shape[0], shape[1]), values.collect()).expect("as many as the shape says")
+    let values =
+        bytes[start..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8")));
+    Array2::from_shape_vec((shape[0], shape[1]), values.collect())
+        .expect("as many as the shape says")
 }

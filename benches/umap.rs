@@ -5,7 +5,8 @@ use std::path::Path;
 use linfa::traits::Fit;
 use ndarray::Array2;
 use polariscope::embed::neighbors::{Metric, Neighbors};
-use polariscope::embed::umap::Umap;
+use polariscope::embed::quality::Quality;
+use polariscope::embed::umap::{Init, Umap};
 use serde_json::{Value, json};
 
 use crate::peer::timed;
@@ -31,7 +32,12 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
         "umap" => {
             let seed = option("seed").and_then(|k| k.parse().ok()).unwrap_or(0);
             let data = linfa::DatasetBase::new(matrix, ());
-            let params = Umap::params(2).seed(seed);
+            let init = match option("init").as_deref() {
+                Some("spectral") => Init::Spectral,
+                Some("random") => Init::Random,
+                _ => Init::Pca,
+            };
+            let params = Umap::params(2).seed(seed).init(init);
             let (cpu, wall, umap) = timed(|| params.fit(&data).expect("clean rows"));
             if let Some(path) = option("out") {
                 let rows = umap.coordinates().rows();
@@ -39,7 +45,26 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
                     rows.into_iter().map(|row| format!("{},{}\n", row[0], row[1])).collect();
                 std::fs::write(path, lines.concat()).expect("the output can be written");
             }
-            Some(json!({"cpu": cpu, "wall": wall}))
+            let map = umap.coordinates().view();
+            let (quality_cpu, _, quality) =
+                timed(|| Quality::measure(data.records.view(), map, 15, Metric::Euclidean));
+            let quality = quality.expect("as many rows");
+            Some(json!({
+                "cpu": cpu,
+                "wall": wall,
+                "trustworthiness": quality.trustworthiness,
+                "continuity": quality.continuity,
+                "neighbor_preservation": quality.neighbor_preservation,
+                "quality_cpu": quality_cpu,
+            }))
+        }
+        "umap-many" => {
+            let runs = option("runs").and_then(|k| k.parse().ok()).unwrap_or(20);
+            let data = linfa::DatasetBase::new(matrix, ());
+            let seeds: Vec<u64> = (0..runs).collect();
+            let (cpu, wall, maps) =
+                timed(|| Umap::params(2).fit_many(&data, &seeds).expect("clean rows"));
+            Some(json!({"cpu": cpu, "wall": wall, "runs": maps.len()}))
         }
         _ => None,
     }

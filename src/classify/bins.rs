@@ -1,4 +1,4 @@
-//! From columns of numbers to columns of bytes: a split needs the order of the values, not the values.
+//! From columns of numbers to columns of bytes: choosing a split needs the order of the values only.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -6,33 +6,32 @@ use rayon::prelude::*;
 /// Bins per feature: as many as a byte tells apart.
 const MAX_BINS: usize = 256;
 
-/// A matrix as one byte per value, column by column, with the thresholds between the bins.
+/// A matrix as one byte per value, column by column.
 #[derive(Debug)]
 pub(crate) struct Bins {
     /// `columns[feature][row]`.
     pub columns: Vec<Vec<u8>>,
-    /// `thresholds[feature][b]` parts bin `b` (`x <= threshold`) from bin `b + 1`.
-    pub thresholds: Vec<Vec<f64>>,
+    /// `ranges[feature][bin]`: the smallest and the largest value in the bin.
+    ranges: Vec<Vec<(f64, f64)>>,
 }
 
 impl Bins {
     /// Bins a finite matrix, its rows taken in the given order.
     ///
     /// Up to 256 distinct values keep a bin each, so that every possible split is there; beyond
-    /// that the bins hold equal shares of the rows. Thresholds stand halfway between the two
-    /// neighbouring values that occur.
+    /// that the bins hold equal shares of the rows.
     pub fn of(matrix: ArrayView2<'_, f64>, order: &[u32]) -> Self {
-        let (thresholds, columns) = (0..matrix.ncols())
+        let (ranges, columns) = (0..matrix.ncols())
             .into_par_iter()
             .map(|feature| {
                 let column = matrix.column(feature);
                 let values: Vec<f64> = order.iter().map(|&r| column[r as usize]).collect();
-                let thresholds = thresholds(&values);
-                let bins = values.iter().map(|&x| bin_of(&thresholds, x)).collect();
-                (thresholds, bins)
+                let ranges = ranges(&values);
+                let bins = values.iter().map(|&x| bin_of(&ranges, x)).collect();
+                (ranges, bins)
             })
             .unzip();
-        Self { columns, thresholds }
+        Self { columns, ranges }
     }
 
     pub fn n_features(&self) -> usize {
@@ -41,33 +40,43 @@ impl Bins {
 
     /// Bins that the feature has; 1 when it is constant.
     pub fn n_bins(&self, feature: usize) -> usize {
-        self.thresholds[feature].len() + 1
+        self.ranges[feature].len()
+    }
+
+    /// Halfway between the largest value of bin `left` and the smallest of bin `right`.
+    pub fn threshold(&self, feature: usize, left: u8, right: u8) -> f64 {
+        halfway(self.ranges[feature][left as usize].1, self.ranges[feature][right as usize].0)
     }
 }
 
-/// The bin of a value: how many thresholds it exceeds.
-fn bin_of(thresholds: &[f64], x: f64) -> u8 {
-    thresholds.partition_point(|&t| t < x) as u8
+/// The bin of a value that is in one.
+fn bin_of(ranges: &[(f64, f64)], x: f64) -> u8 {
+    ranges.partition_point(|&(_, high)| high < x) as u8
 }
 
-/// The thresholds of one column, ascending.
-fn thresholds(values: &[f64]) -> Vec<f64> {
+/// The smallest and largest value of each bin of one column, ascending.
+fn ranges(values: &[f64]) -> Vec<(f64, f64)> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let ends: Vec<usize> = (1..sorted.len()).filter(|&i| sorted[i - 1] < sorted[i]).collect();
-    let cuts = if ends.len() < MAX_BINS { ends } else { even_cuts(&ends, sorted.len()) };
-    cuts.into_iter().map(|i| halfway(sorted[i - 1], sorted[i])).collect()
+    let changes: Vec<usize> = (1..sorted.len()).filter(|&i| sorted[i - 1] < sorted[i]).collect();
+    let mut cuts =
+        if changes.len() < MAX_BINS { changes } else { even_cuts(&changes, sorted.len()) };
+    cuts.push(sorted.len());
+    let mut start = 0;
+    cuts.into_iter()
+        .map(|end| (sorted[std::mem::replace(&mut start, end)], sorted[end - 1]))
+        .collect()
 }
 
 /// Out of the positions where the value changes, those nearest to equal shares of the rows.
-fn even_cuts(ends: &[usize], n: usize) -> Vec<usize> {
+fn even_cuts(changes: &[usize], n: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = (1..MAX_BINS)
         .map(|b| {
             let wanted = b * n / MAX_BINS;
-            let after = ends.partition_point(|&e| e < wanted).min(ends.len() - 1);
+            let after = changes.partition_point(|&e| e < wanted).min(changes.len() - 1);
             let before = after.saturating_sub(1);
-            let nearest_before = wanted.abs_diff(ends[before]) <= wanted.abs_diff(ends[after]);
-            ends[if nearest_before { before } else { after }]
+            let is_before = wanted.abs_diff(changes[before]) <= wanted.abs_diff(changes[after]);
+            changes[if is_before { before } else { after }]
         })
         .collect();
     cuts.dedup();
@@ -87,9 +96,11 @@ mod tests {
 
     #[test]
     fn few_values_keep_a_bin_each_and_thresholds_stand_halfway() {
-        assert_eq!(thresholds(&[3.0, 1.0, 1.0, 2.0]), [1.5, 2.5]);
-        assert_eq!(thresholds(&[7.0; 5]), [] as [f64; 0]);
-        assert_eq!(thresholds(&[-0.0, 0.0]), [] as [f64; 0]);
+        assert_eq!(ranges(&[3.0, 1.0, 1.0, 2.0]), [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)]);
+        assert_eq!(ranges(&[7.0; 5]), [(7.0, 7.0)]);
+        assert_eq!(ranges(&[-0.0, 0.0]).len(), 1);
+        let bins = Bins::of(ndarray::array![[1.0], [2.0], [6.0]].view(), &[0, 1, 2]);
+        assert_eq!((bins.threshold(0, 0, 1), bins.threshold(0, 0, 2)), (1.5, 3.5));
         let next = 1.0_f64.next_up();
         assert_eq!(halfway(1.0, next), 1.0);
         assert_eq!(halfway(-f64::MAX, f64::MAX), 0.0);
@@ -105,9 +116,8 @@ mod tests {
         bins.columns[0].iter().for_each(|&b| sizes[b as usize] += 1);
         assert!(sizes.iter().all(|s| (38..=41).contains(s)), "{sizes:?}");
         for (i, &bin) in bins.columns[0].iter().enumerate() {
-            let x = matrix[[i, 0]];
-            let below = bins.thresholds[0].iter().filter(|t| **t < x).count();
-            assert_eq!(below, usize::from(bin));
+            let (low, high) = bins.ranges[0][usize::from(bin)];
+            assert!((low..=high).contains(&matrix[[i, 0]]));
         }
     }
 }

@@ -264,3 +264,179 @@ impl<D: Data<Elem = f64>> PredictInplace<ArrayBase<D, Ix2>, Array1<usize>> for R
         Array1::zeros(x.nrows())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::{ClassWeight, MaxFeatures, RegressionForest};
+    use crate::seed::Seed;
+
+    fn data(n: usize, d: usize) -> (Array2<f64>, Array1<usize>) {
+        let mut stream = Seed::new(3).stream("table", 0);
+        let matrix = Array2::from_shape_simple_fn((n, d), || stream.normal());
+        let labels = matrix.rows().into_iter().map(|r| 5 * ((r[0] + r[1]).abs() as usize).min(2));
+        let labels = labels.collect();
+        (matrix, labels)
+    }
+
+    fn fit(
+        params: &ForestParams<RandomForest>,
+        x: &Array2<f64>,
+        y: &Array1<usize>,
+    ) -> RandomForest {
+        params.fit(&DatasetBase::new(x.clone(), y.clone())).unwrap()
+    }
+
+    #[test]
+    fn threads_and_row_order_change_nothing() {
+        let (x, y) = data(700, 6);
+        let params = RandomForest::params().n_trees(30).max_depth(None).min_samples_leaf(1).seed(9);
+        let forest = fit(&params, &x, &y);
+        for threads in [1, 2, 7] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let again = pool.install(|| fit(&params, &x, &y));
+            assert_eq!(again.trees(), forest.trees());
+            assert_eq!(again.oob_probabilities(), forest.oob_probabilities());
+            assert_eq!(again.importances(), forest.importances());
+        }
+        let mut order: Vec<usize> = (0..700).collect();
+        Seed::new(1).stream("order", 0).shuffle(&mut order);
+        let shuffled = x.select(ndarray::Axis(0), &order);
+        let permuted = fit(&params, &shuffled, &order.iter().map(|&r| y[r]).collect());
+        assert_eq!(permuted.trees(), forest.trees());
+        let oob = forest.oob_probabilities().unwrap().select(ndarray::Axis(0), &order);
+        assert_eq!(permuted.oob_probabilities().unwrap(), oob);
+        assert_ne!(fit(&params.clone().seed(10), &x, &y).trees(), forest.trees());
+    }
+
+    #[test]
+    fn one_full_tree_without_bootstrap_knows_its_rows() {
+        let (x, y) = data(300, 3);
+        let params = RandomForest::params().n_trees(1).bootstrap(false).min_samples_leaf(1);
+        let forest = fit(&params.max_depth(None).max_features(MaxFeatures::All), &x, &y);
+        let probabilities = forest.probabilities(x.view()).unwrap();
+        assert_eq!(forest.winners(&probabilities), y.to_vec());
+        assert!(probabilities.iter().all(|p| *p == 0.0 || *p == 1.0));
+        assert!(forest.oob_score().is_none() && forest.oob_predictions().is_none());
+        assert!((forest.importances().iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    /// The best first split by trying every threshold with f64 Gini impurity.
+    #[test]
+    fn the_first_split_is_the_best_one() {
+        let (x, y) = data(120, 4);
+        let gini = |rows: &[usize]| {
+            let n = rows.len() as f64;
+            let share = |c: usize| rows.iter().filter(|&&r| y[r] == c).count() as f64 / n;
+            n * (1.0 - [0, 5, 10].map(|c| share(c).powi(2)).iter().sum::<f64>())
+        };
+        let mut best = (f64::INFINITY, 0, 0.0);
+        for f in 0..4 {
+            let mut values = x.column(f).to_vec();
+            values.sort_by(f64::total_cmp);
+            for pair in values.windows(2) {
+                let t = f64::midpoint(pair[0], pair[1]);
+                let (l, r): (Vec<usize>, Vec<usize>) = (0..120).partition(|&r| x[[r, f]] <= t);
+                let cost = gini(&l) + gini(&r);
+                if cost < best.0 - 1e-9 {
+                    best = (cost, f, t);
+                }
+            }
+        }
+        let params = RandomForest::params().n_trees(1).bootstrap(false).max_depth(1);
+        let params = params.min_samples_leaf(1).max_features(MaxFeatures::All);
+        let forest = fit(&params, &x, &y);
+        let root = forest.trees().as_slice()[0].nodes[0];
+        assert_eq!((root.feature as usize, root.threshold), (best.1, best.2));
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        let (x, y) = data(500, 5);
+        let forest = fit(&RandomForest::params().max_depth(3).min_samples_leaf(20), &x, &y);
+        assert!(forest.trees().depth() <= 3);
+        assert!(forest.trees().as_slice().iter().flat_map(|t| &t.cover).all(|c| *c >= 20.0));
+        assert!(forest.oob_score().unwrap() > 0.5, "{:?}", forest.oob_score());
+    }
+
+    #[test]
+    fn odd_tables_have_clear_answers() {
+        let one = fit(&RandomForest::params(), &Array2::zeros((1, 1)), &Array1::from(vec![8]));
+        assert_eq!((one.classes(), one.oob_score()), (&[8][..], None));
+        let constant =
+            fit(&RandomForest::params(), &Array2::ones((6, 2)), &array_of(&[1, 1, 1, 1, 9, 9]));
+        let shares = constant.probabilities(Array2::ones((1, 2)).view()).unwrap();
+        assert!((shares[[0, 0]] - 2.0 / 3.0).abs() < 0.1 && constant.importances() == [0.0, 0.0]);
+        let many = Array2::from_shape_fn((600, 1), |(i, _)| i as f64);
+        let labels: Array1<usize> = (0..600).map(|i| 1000 * (i / 2)).collect();
+        let forest =
+            fit(&RandomForest::params().max_depth(None).min_samples_leaf(1), &many, &labels);
+        assert_eq!(forest.classes().len(), 300);
+        assert!(forest.winners(&forest.probabilities(many.view()).unwrap()).len() == 600);
+        assert!(
+            RandomForest::params().fit(&DatasetBase::new(many.clone(), array_of(&[1]))).is_err()
+        );
+        let empty = DatasetBase::new(Array2::<f64>::zeros((0, 2)), array_of(&[]));
+        assert!(RandomForest::params().fit(&empty).is_err());
+        let mut holes = many.clone();
+        holes[[4, 0]] = f64::INFINITY;
+        let error =
+            RandomForest::params().fit(&DatasetBase::new(holes.clone(), labels)).unwrap_err();
+        assert_eq!((error.row(), error.column()), (Some(5), Some("feature_0")));
+        assert_eq!(forest.probabilities(holes.view()).unwrap_err().row(), Some(5));
+        for wrong in [
+            RandomForest::params().n_trees(0),
+            RandomForest::params().max_depth(0),
+            RandomForest::params().min_samples_leaf(0),
+            RandomForest::params().max_features(0),
+            RandomForest::params().max_features(MaxFeatures::Share(1.5)),
+            RandomForest::params().class_weight(ClassWeight::Given(vec![(0, -1.0)])),
+        ] {
+            let (x, y) = data(10, 2);
+            assert!(wrong.fit(&DatasetBase::new(x, y)).is_err());
+        }
+    }
+
+    fn array_of(labels: &[usize]) -> Array1<usize> {
+        Array1::from(labels.to_vec())
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let (x, y) = data(20, 2);
+        let features = Features::new(x.clone(), ["area", "extent"]).unwrap();
+        let forest = RandomForest::params().fit(&features.labelled(&y.to_vec()).unwrap()).unwrap();
+        assert!(forest.assign(&features).is_ok());
+        for (names, says) in [
+            (["area", "extend"], "missing `extent`; not trained on `extend`"),
+            (["extent", "area"], "another order"),
+        ] {
+            let error = forest.assign(&Features::new(x.clone(), names).unwrap()).unwrap_err();
+            assert!(error.message().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn balanced_weights_lift_the_rare_class() {
+        let x = Array2::from_shape_fn((100, 1), |(i, _)| (i % 10) as f64);
+        let y: Array1<usize> = (0..100).map(|i| usize::from(i % 10 == 0 && i % 20 == 0)).collect();
+        let share = |params: ForestParams<RandomForest>| {
+            fit(&params, &x, &y).probabilities(Array2::zeros((1, 1)).view()).unwrap()[[0, 1]]
+        };
+        let plain = share(RandomForest::params());
+        let balanced = share(RandomForest::params().class_weight(ClassWeight::Balanced));
+        assert!(plain < 0.65 && balanced > 0.9, "{plain} {balanced}");
+    }
+
+    #[test]
+    fn a_regression_follows_its_target() {
+        let (x, _) = data(400, 3);
+        let y: Array1<f64> = x.rows().into_iter().map(|r| 1e6 + 3.0 * r[0] + r[1] * r[1]).collect();
+        let params = RegressionForest::params().max_depth(None);
+        let forest = params.fit(&DatasetBase::new(x.clone(), y.clone())).unwrap();
+        assert!(forest.oob_score().unwrap() > 0.85, "{:?}", forest.oob_score());
+        let found = forest.values(x.view()).unwrap();
+        assert!(found.iter().zip(&y).all(|(a, b)| (a - b).abs() < 6.0));
+        assert!(forest.importances()[0] > forest.importances()[2]);
+    }
+}

@@ -20,7 +20,7 @@ pub(crate) struct Sample {
 pub(crate) trait Target: Sync {
     type Sum: Copy + Default + std::ops::AddAssign + std::ops::SubAssign + PartialEq;
 
-    /// Numbers per bin; the first `width - 1` or so are the target's, see [`Target::weight`].
+    /// Numbers per bin.
     fn width(&self) -> usize;
     fn add(&self, sums: &mut [Self::Sum], sample: Sample);
     /// Weight of the rows in the sums.
@@ -45,7 +45,7 @@ pub(crate) struct Limits {
     pub max_features: usize,
 }
 
-/// A tree with the impurity that each feature took away, as a share of the root's weight.
+/// A tree with the impurity, times weight, that each feature took away.
 pub(crate) struct Grown {
     pub tree: Tree,
     pub importances: Vec<f64>,
@@ -61,9 +61,10 @@ struct Task {
     path: u64,
 }
 
-struct Split<S> {
-    feature: usize,
-    bin: u8,
+/// The best split found so far in a node.
+struct Best<S> {
+    /// Feature and last bin of the left side; `None` as long as nothing can be split.
+    cut: Option<(usize, u8)>,
     /// Purity of both sides together.
     score: f64,
     left: Vec<S>,
@@ -76,8 +77,13 @@ struct Grower<'a, T: Target> {
     limits: Limits,
     samples: Vec<Sample>,
     moved: Vec<Sample>,
-    histogram: Vec<T::Sum>,
     features: Vec<u16>,
+    /// All zero between scans.
+    histogram: Vec<T::Sum>,
+    sums: Vec<T::Sum>,
+    left: Vec<T::Sum>,
+    right: Vec<T::Sum>,
+    best: Best<T::Sum>,
     grown: Grown,
 }
 
@@ -89,15 +95,19 @@ pub(crate) fn grow<T: Target>(
     samples: Vec<Sample>,
     seed: Seed,
 ) -> Grown {
-    let width = target.width();
+    let zeros = vec![T::Sum::default(); target.width()];
     let tree = Tree { nodes: vec![Node::leaf(0)], cover: vec![0.0], values: Vec::new() };
     let mut grower = Grower {
         bins,
         target,
         limits,
         moved: Vec::with_capacity(samples.len()),
-        histogram: vec![T::Sum::default(); 256 * width],
         features: (0..bins.n_features() as u16).collect(),
+        histogram: zeros.repeat(256),
+        sums: zeros.clone(),
+        left: zeros.clone(),
+        right: zeros.clone(),
+        best: Best { cut: None, score: 0.0, left: zeros.clone(), right: zeros },
         grown: Grown { tree, importances: vec![0.0; bins.n_features()] },
         samples,
     };
@@ -109,150 +119,134 @@ impl<T: Target> Grower<'_, T> {
     fn run(&mut self, path: u64) {
         let end = self.samples.len();
         let mut tasks = vec![Task { node: 0, start: 0, end, depth: 0, path }];
-        let mut root_weight = 0.0;
         while let Some(task) = tasks.pop() {
-            let sums = self.sums(&task);
-            let cover = self.target.cover(&sums);
-            self.grown.tree.cover[task.node] = cover;
-            if task.node == 0 {
-                root_weight = cover;
+            self.sums.fill(T::Sum::default());
+            for &sample in &self.samples[task.start..task.end] {
+                self.target.add(&mut self.sums, sample);
             }
-            match self.best_split(&task, &sums) {
-                None => self.finish_leaf(&task, &sums),
-                Some(split) => {
-                    let gain = (split.score - self.target.purity(&sums)).max(0.0);
-                    self.grown.importances[split.feature] += gain / root_weight;
-                    tasks.extend(self.divide(&task, &split));
+            self.grown.tree.cover[task.node] = self.target.cover(&self.sums);
+            match self.best_cut(&task) {
+                None => self.finish_leaf(&task),
+                Some((feature, bin)) => {
+                    let gain = self.best.score - self.target.purity(&self.sums);
+                    self.grown.importances[feature] += gain.max(0.0);
+                    tasks.extend(self.divide(&task, feature, bin));
                 }
             }
         }
     }
 
-    fn sums(&self, task: &Task) -> Vec<T::Sum> {
-        let mut sums = vec![T::Sum::default(); self.target.width()];
-        for &sample in &self.samples[task.start..task.end] {
-            self.target.add(&mut sums, sample);
-        }
-        sums
-    }
-
-    fn finish_leaf(&mut self, task: &Task, sums: &[T::Sum]) {
+    fn finish_leaf(&mut self, task: &Task) {
         let tree = &mut self.grown.tree;
         tree.nodes[task.node] = Node::leaf(tree.values.len() / self.target.n_outputs());
         let samples = &self.samples[task.start..task.end];
-        self.target.push_outputs(sums, samples, &mut tree.values);
+        self.target.push_outputs(&self.sums, samples, &mut tree.values);
     }
 
-    /// The best split over a random subset of the features, going on until one can be split at all.
-    fn best_split(&mut self, task: &Task, sums: &[T::Sum]) -> Option<Split<T::Sum>> {
-        let min_leaf = self.limits.min_samples_leaf as u64;
+    /// The best cut over a random subset of the features, going on until one can be cut at all.
+    fn best_cut(&mut self, task: &Task) -> Option<(usize, u8)> {
         let max_depth = self.limits.max_depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
         if task.depth >= max_depth
-            || self.target.weight(sums) < 2 * min_leaf
-            || self.target.is_pure(sums, &self.samples[task.start..task.end])
+            || self.target.weight(&self.sums) < 2 * self.limits.min_samples_leaf as u64
+            || self.target.is_pure(&self.sums, &self.samples[task.start..task.end])
         {
             return None;
         }
         let mut stream = Seed::new(task.path).stream("features", 0);
         let d = self.bins.n_features();
         (0..d as u16).zip(&mut self.features).for_each(|(f, slot)| *slot = f);
-        let mut best: Option<Split<T::Sum>> = None;
+        self.best.cut = None;
         for i in 0..d {
-            if i >= self.limits.max_features && best.is_some() {
+            if i >= self.limits.max_features && self.best.cut.is_some() {
                 break;
             }
             self.features.swap(i, i + stream.below(d - i));
             let feature = self.features[i] as usize;
-            self.scan_feature(task, sums, feature, &mut best);
+            if self.bins.n_bins(feature) > 1 {
+                self.scan(task, feature);
+            }
         }
-        best
+        self.best.cut
     }
 
     /// Tries every cut of one feature.
-    fn scan_feature(
-        &mut self,
-        task: &Task,
-        sums: &[T::Sum],
-        feature: usize,
-        best: &mut Option<Split<T::Sum>>,
-    ) {
-        let (n_bins, width) = (self.bins.n_bins(feature), self.target.width());
-        if n_bins < 2 {
-            return;
-        }
-        let column = &self.bins.columns[feature];
-        let mut whole = std::mem::take(&mut self.histogram);
-        let histogram = &mut whole[..n_bins * width];
-        histogram.fill(T::Sum::default());
-        for &sample in &self.samples[task.start..task.end] {
+    fn scan(&mut self, task: &Task, feature: usize) {
+        let width = self.target.width();
+        let column = &self.bins.columns[feature][..];
+        let samples = &self.samples[task.start..task.end];
+        let mut present = [0u64; 4];
+        for &sample in samples {
             let bin = column[sample.row as usize] as usize;
-            self.target.add(&mut histogram[bin * width..(bin + 1) * width], sample);
+            self.target.add(&mut self.histogram[bin * width..(bin + 1) * width], sample);
+            present[bin / 64] |= 1 << (bin % 64);
         }
-        let mut left = vec![T::Sum::default(); width];
-        let mut right = sums.to_vec();
-        let min_leaf = self.limits.min_samples_leaf as u64;
-        for (bin, counts) in histogram.chunks_exact(width).enumerate().take(n_bins - 1) {
-            if counts.iter().all(|c| *c == T::Sum::default()) {
-                continue;
+        self.left.fill(T::Sum::default());
+        self.right.copy_from_slice(&self.sums);
+        for bin in bits(present) {
+            let counts = &mut self.histogram[bin * width..(bin + 1) * width];
+            for ((l, r), c) in self.left.iter_mut().zip(&mut self.right).zip(counts) {
+                *l += *c;
+                *r -= *c;
+                *c = T::Sum::default();
             }
-            for ((l, r), &c) in left.iter_mut().zip(&mut right).zip(counts) {
-                *l += c;
-                *r -= c;
-            }
-            if self.target.weight(&left) < min_leaf {
-                continue;
-            }
-            if self.target.weight(&right) < min_leaf {
-                break;
-            }
-            let score = self.target.purity(&left) + self.target.purity(&right);
-            if best.as_ref().is_none_or(|b| self.is_better(score, [&left, &right], feature, b)) {
-                let (left, right) = (left.clone(), right.clone());
-                *best = Some(Split { feature, bin: bin as u8, score, left, right });
-            }
+            self.consider(feature, bin as u8);
         }
-        self.histogram = whole;
     }
 
-    /// Whether a split beats the best so far; of equal ones the lower feature, then the lower bin wins.
-    fn is_better(
-        &self,
-        score: f64,
-        sides: [&[T::Sum]; 2],
-        feature: usize,
-        best: &Split<T::Sum>,
-    ) -> bool {
+    /// Takes the cut between `left` and `right` if it beats the best so far; of equal ones the lower feature,
+    /// then the lower bin wins.
+    #[inline]
+    fn consider(&mut self, feature: usize, bin: u8) {
+        let min_leaf = self.limits.min_samples_leaf as u64;
+        if self.target.weight(&self.left) < min_leaf || self.target.weight(&self.right) < min_leaf {
+            return;
+        }
+        let score = self.target.purity(&self.left) + self.target.purity(&self.right);
+        let best = &self.best;
         // Far more than the rounding of a few sums and quotients, far less than one row's worth.
         let doubt = 1e-13 * score;
-        if (score - best.score).abs() > doubt {
-            return score > best.score;
-        }
-        match self.target.compare(sides, [&best.left, &best.right]) {
-            Ordering::Equal => feature < best.feature,
-            order => order.is_gt(),
+        let better = match best.cut {
+            None => true,
+            Some(_) if (score - best.score).abs() > doubt => score > best.score,
+            Some((best_feature, _)) => {
+                let sides = [&self.left[..], &self.right[..]];
+                match self.target.compare(sides, [&best.left, &best.right]) {
+                    Ordering::Equal => feature < best_feature,
+                    order => order.is_gt(),
+                }
+            }
+        };
+        if better {
+            self.best.cut = Some((feature, bin));
+            self.best.score = score;
+            self.best.left.copy_from_slice(&self.left);
+            self.best.right.copy_from_slice(&self.right);
         }
     }
 
     /// Sends the rows left or right, keeping their order, and opens the two children.
-    fn divide(&mut self, task: &Task, split: &Split<T::Sum>) -> [Task; 2] {
-        let column = &self.bins.columns[split.feature];
+    fn divide(&mut self, task: &Task, feature: usize, last_left: u8) -> [Task; 2] {
+        let column = &self.bins.columns[feature];
         let samples = &mut self.samples[task.start..task.end];
         self.moved.clear();
         let mut kept = 0;
+        let mut first_right = u8::MAX;
         for i in 0..samples.len() {
             let sample = samples[i];
-            if column[sample.row as usize] <= split.bin {
+            let bin = column[sample.row as usize];
+            if bin <= last_left {
                 samples[kept] = sample;
                 kept += 1;
             } else {
+                first_right = first_right.min(bin);
                 self.moved.push(sample);
             }
         }
         samples[kept..].copy_from_slice(&self.moved);
         let tree = &mut self.grown.tree;
-        let threshold = self.bins.thresholds[split.feature][split.bin as usize];
+        let threshold = self.bins.threshold(feature, last_left, first_right);
         let left = tree.nodes.len();
-        tree.nodes[task.node] = Node::split(split.feature, threshold, left);
+        tree.nodes[task.node] = Node::split(feature, threshold, left);
         tree.nodes.extend([Node::leaf(0); 2]);
         tree.cover.extend([0.0; 2]);
         let (middle, depth) = (task.start + kept, task.depth + 1);
@@ -262,6 +256,17 @@ impl<T: Target> Grower<'_, T> {
             Task { node: left, end: middle, depth, path: child(task.path, 0), ..*task },
         ]
     }
+}
+
+/// Positions of the ones, ascending.
+fn bits(words: [u64; 4]) -> impl Iterator<Item = usize> {
+    words.into_iter().enumerate().flat_map(|(w, mut word)| {
+        std::iter::from_fn(move || {
+            let bit = (word != 0).then(|| w * 64 + word.trailing_zeros() as usize);
+            word &= word.wrapping_sub(1);
+            bit
+        })
+    })
 }
 
 /// The path key of a child, out of its parent's and its side.

@@ -59,7 +59,7 @@ impl Cluster {
             .fit(&features)?;
         let silhouette = match k {
             1 => None,
-            _ => Some(silhouette(features.matrix(), groups.labels())?.mean),
+            _ => Some(silhouette(&features, groups.labels())?.mean),
         };
         console.print_json(json!({
             "method": "kmeans",

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use polariscope::progress::Progress;
+use polariscope::report::screen::Style;
 use polariscope::table::{self, Table};
 use polariscope::{Error, Result};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
 use super::args::{Color, Globals, Input, Output};
-
-/// Version of the JSON that `--json` prints and of `summary.json`.
-pub use polariscope::SCHEMA_VERSION;
 
 /// How this run talks to the person or program that started it.
 pub struct Console {
@@ -36,16 +34,22 @@ impl Console {
         self.json
     }
 
-    /// Whether results on stdout may carry colours.
-    pub fn colored(&self) -> bool {
-        match self.color {
+    /// Whether only errors and results in files are wanted.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether results on stdout carry colours.
+    pub fn style(&self) -> Style {
+        let colored = match self.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
                 std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
                     && io::stdout().is_terminal()
             }
-        }
+        };
+        if colored { Style::Color } else { Style::Plain }
     }
 
     /// Reads a table from a file or stdin and passes its warnings on.
@@ -83,7 +87,7 @@ impl Console {
             return Ok(());
         }
         if let Value::Object(fields) = &mut object {
-            fields.insert("schema_version".into(), json!(SCHEMA_VERSION));
+            fields.insert("schema_version".into(), json!(polariscope::SCHEMA_VERSION));
         }
         to_stdout(format!("{object:#}\n").as_bytes())
     }
@@ -91,9 +95,7 @@ impl Console {
     /// Writes a table to its file, or as CSV to stdout when no file is named and JSON is not wanted.
     pub fn write(&self, frame: &DataFrame, output: &Output, globals: &Globals) -> Result<()> {
         match &output.output {
-            Some(path) if path.as_os_str() != "-" => {
-                table::write(frame, path, globals.existing())
-            }
+            Some(path) if path.as_os_str() != "-" => table::write(frame, path, globals.existing()),
             None if self.json => Ok(()),
             _ => {
                 let mut bytes = Vec::new();
@@ -160,8 +162,10 @@ impl Bar {
             let bar = self.bar.get_or_insert_with(|| {
                 let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
                 bar.set_message(what.clone());
-                bar.with_style(ProgressStyle::with_template("{msg:16} {wide_bar} {percent:>3} %")
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()))
+                bar.with_style(
+                    ProgressStyle::with_template("{msg:16} {wide_bar} {percent:>3} %")
+                        .unwrap_or_else(|_| ProgressStyle::default_bar()),
+                )
             });
             bar.set_position((share * 1000.0) as u64);
         }

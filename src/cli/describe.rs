@@ -2,7 +2,8 @@
 
 use clap::Args;
 use polariscope::Result;
-use polariscope::report::screen;
+use polariscope::report::count;
+use polariscope::report::screen::{FeatureRow, Screen};
 use polariscope::table::{ColumnSummary, describe};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use serde_json::json;
@@ -27,7 +28,21 @@ impl Describe {
         if self.output.output.is_some() {
             return console.write(&frame(&summaries)?, &self.output, globals);
         }
-        console.print(&screen::summary_table(&summaries, console.style()))
+        console.print(&self.screen(&summaries, table.frame.height()).text(console.style()))
+    }
+
+    fn screen(&self, summaries: &[ColumnSummary], n_rows: usize) -> Screen {
+        let row = |summary: &ColumnSummary| FeatureRow {
+            note: if summary.role == "feature" { String::new() } else { summary.role.to_owned() },
+            ..FeatureRow::of(summary)
+        };
+        let size = format!("{} rows x {} columns", count(n_rows), summaries.len());
+        Screen {
+            title: vec![self.input.table.display().to_string(), size],
+            features: summaries.iter().map(row).collect(),
+            unfolded: true,
+            ..Screen::default()
+        }
     }
 }
 

@@ -115,7 +115,7 @@ impl Embed {
 
     fn quality(&self, features: &Features, map: ArrayView2<f64>) -> Result<Value> {
         let k = QUALITY_NEIGHBORS.min(features.n_rows().saturating_sub(1) / 2).max(1);
-        let quality = Quality::of(features.matrix(), map, k)?;
+        let quality = Quality::measure(features.matrix(), map, k, self.metric)?;
         Ok(json!({
             "trustworthiness": quality.trustworthiness,
             "continuity": quality.continuity,

@@ -53,8 +53,7 @@ impl Predict {
 
 /// The model's features from a table, by name; rows with a missing one are left out.
 pub fn features_of(model: &Model, table: &Table) -> Result<Features> {
-    let names = table.frame.get_column_names_str();
-    model.check_columns(&names)?;
+    model.check_columns(&table.frame.get_column_names())?;
     if model.feature_names().is_empty() {
         return Features::from_frame(&table.frame, polariscope::table::Columns::measurements());
     }

@@ -33,7 +33,7 @@ impl Metric {
         }
     }
 
-    fn gap(self) -> Gap {
+    pub(super) fn gap(self) -> Gap {
         if self == Self::Manhattan { Gap::Absolute } else { Gap::Squared }
     }
 
@@ -47,7 +47,7 @@ impl Metric {
     }
 
     /// Rows between which the gap orders as the metric does: directions for cosine and correlation.
-    fn prepare(self, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    pub(super) fn prepare(self, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
         let mut rows = matrix.as_standard_layout().into_owned();
         if matches!(self, Self::Euclidean | Self::Manhattan) {
             return rows;
@@ -203,7 +203,7 @@ impl Neighbors {
 }
 
 /// The matrix as contiguous rows. A table without columns has one of zeros: all its rows are equal.
-fn rows_of(matrix: &Array2<f64>) -> Rows<'_> {
+pub(super) fn rows_of(matrix: &Array2<f64>) -> Rows<'_> {
     let values = matrix.as_slice().unwrap_or_default();
     Rows { values, width: matrix.ncols().max(1) }
 }

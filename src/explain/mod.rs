@@ -1,6 +1,7 @@
 //! Why a forest decided so: SHAP values and permutation importance.
 
 mod legendre;
+mod patterns;
 mod quadrature;
 mod shap;
 mod tree_shap;

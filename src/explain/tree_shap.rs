@@ -1,8 +1,11 @@
 //! From a forest and a table to SHAP values.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use ndarray::{Array3, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::patterns::Tables;
 use super::quadrature::{Plan, Scratch};
 use super::shap::Shap;
 use crate::classify::forest::check_names;
@@ -90,7 +93,7 @@ pub struct TreeShap<'a> {
 }
 
 /// Rows that one task explains; fixed, so that threads do not matter.
-const BLOCK_ROWS: usize = 256;
+const BLOCK_ROWS: usize = 2048;
 
 impl<'a> TreeShap<'a> {
     /// Explains a forest, a model or a dump read from a file.
@@ -151,33 +154,66 @@ impl<'a> TreeShap<'a> {
         let (d, k) = (trees.n_features(), trees.n_outputs());
         // Probabilities sum to one, so the values of a row's feature sum to zero: one output is free.
         let explained = if trees.outputs_sum_to_one { k - 1 } else { k };
-        let scale = 1.0 / trees.as_slice().len() as f64;
-        let plans: Vec<Plan> =
-            trees.as_slice().iter().map(|t| Plan::new(t, k, explained, scale)).collect();
+        let method = Method::of(trees, explained, matrix.nrows());
         let rows = matrix.as_standard_layout();
+        let done = AtomicUsize::new(0);
         values
             .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
             .into_par_iter()
             .zip(rows.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
             .for_each(|(mut out, block)| {
-                let mut scratch = Scratch::default();
                 let mut phi = vec![0.0; block.nrows() * d * explained];
-                for plan in &plans {
-                    for (phi, row) in phi.chunks_mut((d * explained).max(1)).zip(block.rows()) {
-                        if let Some(row) = row.as_slice() {
-                            plan.add_row(row, &mut scratch, phi);
-                        }
-                    }
+                if let Some(block) = block.as_slice() {
+                    method.add_rows(block, d, explained, &mut phi);
                 }
-                for (mut out, phi) in
-                    out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained.max(1)))
+                for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained))
                 {
                     out.iter_mut().zip(phi).for_each(|(o, p)| *o = *p);
                     if explained < k {
                         out[k - 1] = -phi.iter().sum::<f64>();
                     }
                 }
+                let finished = done.fetch_add(block.nrows(), Relaxed) + block.nrows();
+                self.progress.report(finished, matrix.nrows());
             });
+    }
+}
+
+/// Two ways to the same values: tables are quick for many rows and small trees.
+enum Method {
+    Tables(Tables),
+    Quadrature(Vec<Plan>),
+}
+
+/// Rows below which filling tables takes longer than it saves.
+const FEW_ROWS: usize = 500;
+
+impl Method {
+    fn of(trees: &Trees, explained: usize, n_rows: usize) -> Self {
+        let tables = (n_rows >= FEW_ROWS).then(|| Tables::of(trees, explained)).flatten();
+        tables.map_or_else(
+            || {
+                let scale = 1.0 / trees.as_slice().len() as f64;
+                let plan = |t| Plan::new(t, trees.n_outputs(), explained, scale);
+                Self::Quadrature(trees.as_slice().iter().map(plan).collect())
+            },
+            Self::Tables,
+        )
+    }
+
+    /// Adds the values of a block of rows to `phi`, shape `(n_rows, n_features * explained)`.
+    fn add_rows(&self, block: &[f64], d: usize, explained: usize, phi: &mut [f64]) {
+        match self {
+            Self::Tables(tables) => tables.add_rows(block.chunks_exact(d), phi),
+            Self::Quadrature(plans) => {
+                let mut scratch = Scratch::default();
+                for plan in plans {
+                    for (phi, row) in phi.chunks_mut(d * explained).zip(block.chunks_exact(d)) {
+                        plan.add_row(row, &mut scratch, phi);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -297,5 +333,61 @@ mod tests {
         for (a, b) in exact.iter().zip(shap.values.index_axis(Axis(0), 3)) {
             assert!((a - b).abs() < 1e-11, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn tables_and_quadrature_agree_and_threads_do_not_matter() {
+        for (n_classes, depth, n_features) in [(2, 4, 3), (3, 8, 6), (2, 12, 9)] {
+            let matrix = table(3000, n_features, 11);
+            let labels = matrix
+                .rows()
+                .into_iter()
+                .map(|r| ((r[0] * r[1] + r[2]).abs() * 2.0) as usize % n_classes);
+            let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+            let forest = RandomForest::params().n_trees(7).max_depth(depth).fit(&data).unwrap();
+            let explain = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap().values)
+            };
+            let many = explain(2);
+            assert_eq!(many, explain(1));
+            assert_eq!(many, explain(7));
+            let few = matrix.slice(ndarray::s![..FEW_ROWS - 1, ..]);
+            let few = TreeShap::of(&forest).explain_matrix(few).unwrap().values;
+            for (a, b) in few.iter().zip(&many) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_forest_without_splits_explains_nothing() {
+        let data = DatasetBase::new(Array2::zeros((4, 2)), Array1::from(vec![3, 3, 3, 3]));
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        for n in [1, FEW_ROWS] {
+            let shap = TreeShap::of(&forest).explain_matrix(Array2::zeros((n, 2)).view()).unwrap();
+            assert_eq!(shap.base, [1.0]);
+            assert!(shap.values.iter().all(|v| *v == 0.0) && shap.additivity_error == 0.0);
+        }
+    }
+
+    #[test]
+    fn families_and_faults() {
+        let matrix = table(50, 3, 2);
+        let labels = matrix.rows().into_iter().map(|r| usize::from(r[0] > r[1]));
+        let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        let shap = TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap();
+        let grouped = shap.grouped(&[("size".to_string(), vec![0, 2])]).unwrap();
+        assert_eq!(grouped.features, ["size", "feature_1"]);
+        let sum = shap.values[[4, 0, 1]] + shap.values[[4, 2, 1]];
+        assert_eq!(grouped.values[[4, 0, 1]], sum);
+        assert!(shap.grouped(&[("a".into(), vec![0]), ("b".into(), vec![0])]).is_err());
+        assert!(shap.grouped(&[("a".into(), vec![3])]).is_err());
+        assert!(TreeShap::of(&forest).explain_matrix(table(2, 4, 0).view()).is_err());
+        let mut holes = matrix.clone();
+        holes[[6, 1]] = f64::NAN;
+        let error = TreeShap::of(&forest).explain_matrix(holes.view()).unwrap_err();
+        assert_eq!((error.row(), error.column()), (Some(7), Some("feature_1")));
     }
 }

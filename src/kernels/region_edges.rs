@@ -71,7 +71,7 @@ pub fn rows_of(spans: &[Span]) -> impl Iterator<Item = &[Span]> {
 
 /// Adds the pixels that two neighbouring rows share when the upper one is moved by -1, 0, +1; returns how many
 /// pairs of runs touch, corners included.
-fn overlap(above: &[Span], below: &[Span], shared: &mut [u64; 3]) -> i64 {
+pub(crate) fn overlap(above: &[Span], below: &[Span], shared: &mut [u64; 3]) -> i64 {
     let (mut i, mut j, mut contacts) = (0, 0, 0);
     while i < above.len() && j < below.len() {
         let (a, b) = (above[i], below[j]);

@@ -128,6 +128,60 @@ pub fn repulsion_from<const D: usize>(
     z
 }
 
+/// What a mesh cannot resolve of the potential `q = 1 / (1 + s)`, `s` the squared distance: the part within reach.
+///
+/// With `v = (c - s) / (1 + c)` the potential is the geometric series `Σ v^k / (1 + c)`. Its first four terms, a
+/// polynomial in `s`, are the far part for `s < c`, and join `q` smoothly at the reach; the rest, `v⁴ q`, is near.
+#[derive(Debug, Clone, Copy)]
+pub struct NearPart {
+    square_reach: f32,
+}
+
+impl NearPart {
+    /// The near part up to the distance `reach`.
+    pub fn within(reach: f32) -> Self {
+        Self { square_reach: reach * reach }
+    }
+
+    /// The far part at a squared distance.
+    pub fn far(self, square: f32) -> f32 {
+        let c = self.square_reach;
+        if square >= c {
+            return 1.0 / (1.0 + square);
+        }
+        let v = (c - square) / (1.0 + c);
+        (1.0 + v * (1.0 + v * (1.0 + v))) / (1.0 + c)
+    }
+
+    /// The near part at distance 0.
+    pub fn at_zero(self) -> f64 {
+        f64::from(self.square_reach / (1.0 + self.square_reach)).powi(4)
+    }
+
+    /// Adds the near part of the push of all `others` to the force on each of `points`; returns the summed potential.
+    ///
+    /// `others` are two columns padded by [`pad`](Self::pad).
+    pub fn push(self, others: &[Vec<f32>; 2], points: &[[f32; 2]], forces: &mut [[f32; 2]]) -> f64 {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            #[expect(
+                unsafe_code,
+                reason = "the function needs instructions found on this machine"
+            )]
+            // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
+            return unsafe { avx2::push_near(self, others, points, forces) };
+        }
+        push_near::<[f32; LANES]>(self, others, points, forces)
+    }
+
+    /// Pads columns with points that are too far away to count.
+    pub fn pad(columns: &mut [Vec<f32>; 2]) {
+        for column in columns {
+            column.resize(column.len().next_multiple_of(LANES), FAR);
+        }
+    }
+}
+
 /// One column per axis, padded by points that are too far away to count.
 fn columns_of<const D: usize>(points: &[[f32; D]]) -> [Vec<f32>; D] {
     let padded = points.len().next_multiple_of(LANES);
@@ -215,6 +269,40 @@ fn push_from<V: Lanes, const D: usize>(
     }
 }
 
+/// The near part of the pushes of all others on some points.
+#[inline(always)]
+fn push_near<V: Lanes>(
+    near: NearPart,
+    others: &[Vec<f32>; 2],
+    points: &[[f32; 2]],
+    forces: &mut [[f32; 2]],
+) -> f64 {
+    let scale = 1.0 / (1.0 + near.square_reach);
+    let (slope, start) = (V::splat(-scale), V::splat(near.square_reach * scale));
+    let (one, four) = (V::splat(1.0), V::splat(4.0 * scale));
+    let mut potential = 0.0;
+    for (point, force) in points.iter().zip(forces) {
+        let point = point.map(V::splat);
+        let mut sums = [V::splat(0.0); 3];
+        for (x, y) in others[0].chunks_exact(LANES).zip(others[1].chunks_exact(LANES)) {
+            let delta = [point[0].sub(V::load(x)), point[1].sub(V::load(y))];
+            let square = delta[0].mul_add(delta[0], delta[1].mul(delta[1]));
+            let q = one.div(square.add(one));
+            let v = square.mul_add(slope, start).positive();
+            let vq = v.mul(q);
+            let v2 = v.mul(v);
+            let push = v2.mul(vq).mul(vq.add(four));
+            sums[0] = push.mul_add(delta[0], sums[0]);
+            sums[1] = push.mul_add(delta[1], sums[1]);
+            sums[2] = v2.mul_add(v.mul(vq), sums[2]);
+        }
+        force[0] += sums[0].total();
+        force[1] += sums[1].total();
+        potential += f64::from(sums[2].total());
+    }
+    potential
+}
+
 /// Pushes of all `others` on two points, and with `REACT` the reactions on the others.
 #[inline(always)]
 fn push_rows<V: Lanes, const D: usize, const REACT: bool>(
@@ -299,6 +387,8 @@ trait Lanes: Copy {
     fn mul(self, other: Self) -> Self;
     fn div(self, other: Self) -> Self;
     fn mul_add(self, factor: Self, summand: Self) -> Self;
+    /// 0 where the number is negative.
+    fn positive(self) -> Self;
     /// The sum of the lanes, in a fixed tree.
     #[inline(always)]
     fn total(self) -> f32 {
@@ -337,6 +427,9 @@ impl Lanes for [f32; LANES] {
     fn mul_add(self, factor: Self, summand: Self) -> Self {
         std::array::from_fn(|l| self[l].mul_add(factor[l], summand[l]))
     }
+    fn positive(self) -> Self {
+        self.map(|x| if x > 0.0 { x } else { 0.0 })
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -344,7 +437,17 @@ impl Lanes for [f32; LANES] {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{LANES, Lanes, PaddedRows, Pushes};
+    use super::{LANES, Lanes, NearPart, PaddedRows, Pushes};
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn push_near(
+        near: NearPart,
+        others: &[Vec<f32>; 2],
+        points: &[[f32; 2]],
+        forces: &mut [[f32; 2]],
+    ) -> f64 {
+        super::push_near::<Register>(near, others, points, forces)
+    }
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn push<const D: usize>(block: usize, columns: &[Vec<f32>; D]) -> Pushes<D> {
@@ -434,6 +537,10 @@ mod avx2 {
         #[inline(always)]
         fn mul_add(self, factor: Self, summand: Self) -> Self {
             Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, summand.0) })
+        }
+        #[inline(always)]
+        fn positive(self) -> Self {
+            Self(unsafe { _mm256_max_ps(self.0, _mm256_setzero_ps()) })
         }
     }
 }

@@ -57,7 +57,21 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    fn count_values(&mut self) {
+    /// The values of one object, in the order of its spans; empty unless kept.
+    pub fn values_of(&self, channel: usize, at: usize) -> &[f64] {
+        match self.firsts.get(at..at + 2) {
+            Some(ends) => &self.values[channel][ends[0]..ends[1]],
+            None => &[],
+        }
+    }
+
+    /// The spans of one object.
+    pub fn spans_of(&self, at: usize) -> &[Span] {
+        &self.spans[self.begins[at]..self.begins[at + 1]]
+    }
+
+    /// Fills `firsts`.
+    pub fn count_values(&mut self) {
         let n_pixels = |ends: &[usize]| -> usize {
             self.spans[ends[0]..ends[1]].iter().map(|span| span.len() as usize).sum()
         };

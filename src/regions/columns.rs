@@ -7,9 +7,12 @@ use rayon::prelude::*;
 
 use super::accumulator::Objects;
 use super::names::{Names, property, recognize};
-use super::object::{Channel, Desk, Needs, Object, Space, equivalent_diameter, hu};
+use super::neighbors::Neighbors;
+use super::object::{Desk, Needs, Object, Space, equivalent_diameter, hu};
 use super::property::{Offer, PROPERTIES, Property, Unit};
 use crate::error::{Error, Result, closest};
+use crate::kernels::region_intensity::Intensity;
+use crate::kernels::region_weights::{Weighted, quantile};
 use crate::progress::Progress;
 
 /// Which properties a table has.
@@ -56,7 +59,7 @@ impl FromStr for Selection {
 #[derive(Debug)]
 struct Item {
     property: &'static Property,
-    write: Write,
+    write: From,
     channel: usize,
     /// Positions within the family that are wanted.
     wanted: Vec<usize>,
@@ -67,6 +70,16 @@ struct Item {
 
 /// Appends all columns of a family, in the order of its indices; NaN is written as null.
 type Write = fn(&Object<'_>, &Item, &mut Vec<f64>);
+
+/// As [`Write`], for what follows from all objects together.
+type WriteNeighbors = fn(&Neighbors, usize, &mut Vec<f64>);
+
+/// What a column is written from.
+#[derive(Debug, Clone, Copy)]
+enum From {
+    Object(Write),
+    Neighbors(WriteNeighbors),
+}
 
 /// The columns of a table, in order, and what they need.
 #[derive(Debug)]
@@ -125,13 +138,15 @@ impl Plan {
     pub fn table(&self, objects: &Objects, space: Space, progress: &Progress) -> Result<DataFrame> {
         let n_objects = objects.labels.len();
         let n_columns: usize = self.items.iter().map(|item| item.wanted.len()).sum();
+        let neighbors = Neighbors::of(objects, space, self.needs);
         let mut values = vec![0.0f64; n_objects * n_columns];
         let done = std::sync::atomic::AtomicUsize::new(0);
         values.par_chunks_mut((n_columns * BLOCK_OBJECTS).max(1)).enumerate().for_each_init(
             || (Desk::default(), Vec::new()),
             |(desk, family), (block, values)| {
                 for (i, row) in values.chunks_exact_mut(n_columns).enumerate() {
-                    self.row(objects, block * BLOCK_OBJECTS + i, space, desk, family, row);
+                    let at = block * BLOCK_OBJECTS + i;
+                    self.row(objects, &neighbors, at, space, desk, family, row);
                 }
                 let before = done.fetch_add(values.len(), std::sync::atomic::Ordering::Relaxed);
                 progress.report(before + values.len(), n_objects * n_columns);
@@ -147,24 +162,25 @@ impl Plan {
         DataFrame::new(n_objects, columns).map_err(|error| Error::internal(error.to_string()))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one row of everything, with room that is kept")]
     fn row(
         &self,
         objects: &Objects,
+        neighbors: &Neighbors,
         at: usize,
         space: Space,
         desk: &mut Desk,
         family: &mut Vec<f64>,
         row: &mut [f64],
     ) {
-        let spans = &objects.spans[objects.begins[at]..objects.begins[at + 1]];
-        let channels = (0..objects.intensity.len())
-            .map(|c| Channel { sums: &objects.intensity[c][at] })
-            .collect();
-        let object = Object::measure(spans, channels, space, self.needs, desk);
+        let object = Object::measure(objects, at, space, self.needs, desk);
         let mut place = 0;
         for item in &self.items {
             family.clear();
-            (item.write)(&object, item, family);
+            match item.write {
+                From::Object(write) => write(&object, item, family),
+                From::Neighbors(write) => write(neighbors, at, family),
+            }
             for &wanted in &item.wanted {
                 row[place] = family[wanted];
                 place += 1;
@@ -269,7 +285,28 @@ fn unknown(name: &str, n_axes: usize) -> Error {
 }
 
 /// How a property's columns are written, and what must be computed for it.
-fn writer(name: &str) -> Option<(Write, fn(&mut Needs))> {
+fn writer(name: &str) -> Option<(From, fn(&mut Needs))> {
+    if let Some((write, needs)) = from_neighbors(name) {
+        return Some((From::Neighbors(write), needs));
+    }
+    let (write, needs) = from_labels(name).or_else(|| from_intensity(name))?;
+    Some((From::Object(write), needs))
+}
+
+fn from_neighbors(name: &str) -> Option<(WriteNeighbors, fn(&mut Needs))> {
+    Some(match name {
+        "touching_neighbor_count" => {
+            (|n, at, out| out.push(f64::from(n.touching[at])), |n| n.contacts = true)
+        }
+        "contact_length" => (|n, at, out| out.push(n.contact[at]), |n| n.contacts = true),
+        "nearest_neighbor_distance" => {
+            (|n, at, out| out.extend(n.nearest[at]), |n| n.nearest = true)
+        }
+        _ => return None,
+    })
+}
+
+fn from_labels(name: &str) -> Option<(Write, fn(&mut Needs))> {
     let nothing: fn(&mut Needs) = |_| {};
     let edges: fn(&mut Needs) = |n| n.edges = true;
     let perimeter: fn(&mut Needs) = |n| (n.edges, n.perimeter) = (true, true);
@@ -293,11 +330,27 @@ fn writer(name: &str) -> Option<(Write, fn(&mut Needs))> {
         "perimeter_crofton" => (crofton, edges),
         "circularity" => (circularity, perimeter),
         "roundness" => (roundness, nothing),
+        "surface_area" => {
+            (|o, _, out| out.push(o.solid.surface(o.space.spacing, &o.space.shares)), edges)
+        }
+        "area_filled" | "volume_filled" => (
+            |o, _, out| out.push((o.n_pixels + o.hole_pixels) as f64 * o.space.pixel()),
+            |n| n.filled = true,
+        ),
+        "distance_to_centroid_mean" => {
+            (|o, _, out| out.push(o.distances[0]), |n| n.distances = true)
+        }
+        "distance_to_centroid_max" => {
+            (|o, _, out| out.push(o.distances[1]), |n| n.distances = true)
+        }
+        "distance_to_centroid_max_mean_ratio" => {
+            (|o, _, out| out.push(o.distances[1] / o.distances[0]), |n| n.distances = true)
+        }
         "extent" => (|o, _, out| out.push(o.size() / o.box_size()), nothing),
         "solidity" => (|o, _, out| out.push(o.size() / o.hull_size()), hull),
         "feret_diameter_max" => (|o, _, out| out.push(o.hull.feret_max), hull),
         "feret_diameter_min" => (|o, _, out| out.push(o.hull.feret_min), hull),
-        "euler_number" => (|o, _, out| out.push(o.edges.euler as f64), edges),
+        "euler_number" => (|o, _, out| out.push(o.euler() as f64), edges),
         "centroid" => (|o, _, out| centroid(o, o.moments.center, true, out), nothing),
         "centroid_local" => (|o, _, out| centroid(o, o.moments.center, false, out), nothing),
         "bbox" => (bbox, nothing),
@@ -309,11 +362,42 @@ fn writer(name: &str) -> Option<(Write, fn(&mut Needs))> {
         "moments_central" => (|o, _, out| powers(o, &o.moments.central, out), cubes),
         "moments_normalized" => (|o, _, out| normalized_powers(o, &o.moments.central, out), cubes),
         "moments_hu" => (|o, _, out| hu_moments(o, &o.moments.central, out), cubes),
+        _ => return None,
+    };
+    Some((write, needs))
+}
+
+fn from_intensity(name: &str) -> Option<(Write, fn(&mut Needs))> {
+    let nothing: fn(&mut Needs) = |_| {};
+    let sorted: fn(&mut Needs) = |n| (n.values, n.sorted) = (true, true);
+    let weighted: fn(&mut Needs) = |n| (n.values, n.weighted) = (true, true);
+    let (write, needs): (Write, _) = match name {
         "intensity_mean" => (|o, i, out| out.push(mean_std(o, i).0), nothing),
         "intensity_std" => (|o, i, out| out.push(mean_std(o, i).1), nothing),
-        "intensity_min" => (|o, i, out| out.push(o.channels[i.channel].sums.min), nothing),
-        "intensity_max" => (|o, i, out| out.push(o.channels[i.channel].sums.max), nothing),
-        "intensity_sum" => (|o, i, out| out.push(o.channels[i.channel].sums.sum.value()), nothing),
+        "intensity_min" => (|o, i, out| out.push(whole(o, i, |s| s.min)), nothing),
+        "intensity_max" => (|o, i, out| out.push(whole(o, i, |s| s.max)), nothing),
+        "intensity_sum" => (|o, i, out| out.push(whole(o, i, |s| s.sum.value())), nothing),
+        "intensity_median" => {
+            (|o, i, out| out.push(quantile(&o.channels[i.channel].sorted, 0.5)), sorted)
+        }
+        "intensity_quantile" => (quantiles, sorted),
+        "centroid_weighted" => (|o, i, out| weighted_centroid(o, i, true, out), weighted),
+        "centroid_weighted_local" => (|o, i, out| weighted_centroid(o, i, false, out), weighted),
+        "moments_weighted" => {
+            (|o, i, out| of_weighted(o, i, out, |o, w, out| powers(o, &w.raw, out)), weighted)
+        }
+        "moments_weighted_central" => {
+            (|o, i, out| of_weighted(o, i, out, |o, w, out| powers(o, &w.central, out)), weighted)
+        }
+        "moments_weighted_normalized" => (
+            |o, i, out| of_weighted(o, i, out, |o, w, out| normalized_powers(o, &w.central, out)),
+            weighted,
+        ),
+        "moments_weighted_hu" => (
+            |o, i, out| of_weighted(o, i, out, |o, w, out| hu_moments(o, &w.central, out)),
+            weighted,
+        ),
+        "haralick" => (textures, |n| (n.values, n.texture) = (true, true)),
         _ => return None,
     };
     Some((write, needs))
@@ -354,6 +438,39 @@ fn inertia_tensor(o: &Object<'_>, _: &Item, out: &mut Vec<f64>) {
 
 fn mean_std(o: &Object<'_>, item: &Item) -> (f64, f64) {
     o.channels[item.channel].sums.mean_std().unwrap_or((f64::NAN, f64::NAN))
+}
+
+/// Undefined with a value that is not a number.
+fn whole(o: &Object<'_>, item: &Item, value: fn(&Intensity) -> f64) -> f64 {
+    let sums = o.channels[item.channel].sums;
+    if sums.odd > 0 { f64::NAN } else { value(sums) }
+}
+
+fn quantiles(o: &Object<'_>, item: &Item, out: &mut Vec<f64>) {
+    let sorted = &o.channels[item.channel].sorted;
+    out.extend(item.percents.iter().map(|percent| quantile(sorted, percent / 100.0)));
+}
+
+fn textures(o: &Object<'_>, item: &Item, out: &mut Vec<f64>) {
+    out.extend(o.channels[item.channel].texture.unwrap_or([f64::NAN; 13]));
+}
+
+fn weighted_centroid(o: &Object<'_>, item: &Item, in_image: bool, out: &mut Vec<f64>) {
+    let center = o.channels[item.channel].weighted.as_ref().map_or([f64::NAN; 3], |w| w.center);
+    centroid(o, center, in_image, out);
+}
+
+/// Writes from the weighted moments, or as many undefined values.
+fn of_weighted(
+    o: &Object<'_>,
+    item: &Item,
+    out: &mut Vec<f64>,
+    write: fn(&Object<'_>, &Weighted, &mut Vec<f64>),
+) {
+    match &o.channels[item.channel].weighted {
+        Some(weighted) => write(o, weighted, out),
+        None => out.extend(item.property.indices(o.space.n_axes).iter().map(|_| f64::NAN)),
+    }
 }
 
 /// The entries of a table of powers that the image has, with their powers along z, y, x.

@@ -6,8 +6,12 @@
 
 mod accumulator;
 mod columns;
+#[cfg(test)]
+mod invariance;
 mod names;
+mod neighbors;
 mod object;
+mod partial;
 mod property;
 #[cfg(test)]
 mod reference;
@@ -24,6 +28,7 @@ use self::columns::Plan;
 use self::object::Space;
 use crate::error::{Error, Result};
 use crate::image::{Grid, IntensityImage, LabelImage, Pixels};
+use crate::kernels::region_solid::direction_shares;
 use crate::progress::Progress;
 
 /// Measures the objects of a label image: area, shape, place and intensity, one row each.
@@ -202,5 +207,6 @@ impl<'a> RegionsParams<'a> {
 fn space(grid: &Grid) -> Space {
     let mut spacing = [1.0; 3];
     spacing[3 - grid.n_axes()..].copy_from_slice(grid.spacing());
-    Space { n_axes: grid.n_axes(), extent: grid.extent(), spacing }
+    let shares = if grid.n_axes() == 3 { direction_shares(spacing) } else { [0.0; 13] };
+    Space { n_axes: grid.n_axes(), extent: grid.extent(), spacing, shares }
 }

@@ -2,25 +2,35 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
+use super::accumulator::Objects;
 use crate::kernels::region_edges::{BitRows, Edges};
+use crate::kernels::region_fill::hole_pixels;
 use crate::kernels::region_hull::{Hull, HullSize};
+use crate::kernels::region_hull3::solid_hull;
 use crate::kernels::region_intensity::Intensity;
 use crate::kernels::region_runs::Span;
+use crate::kernels::region_solid::Solid;
 use crate::kernels::region_sums::{Bounds, Moments};
+use crate::kernels::region_texture::haralick;
+use crate::kernels::region_weights::Weighted;
 
 /// Which parts of an object the wanted columns read; what nobody reads is not computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent wishes")]
 pub(crate) struct Needs {
     pub cubes: bool,
     pub edges: bool,
     pub perimeter: bool,
     pub hull: bool,
+    pub filled: bool,
+    pub distances: bool,
+    /// Every pixel value, for the next three.
     pub values: bool,
     pub weighted: bool,
-    pub filled: bool,
+    pub sorted: bool,
     pub texture: bool,
-    pub neighbors: bool,
-    pub distances: bool,
+    pub contacts: bool,
+    pub nearest: bool,
 }
 
 /// What all objects of an image share.
@@ -31,6 +41,8 @@ pub(crate) struct Space {
     pub extent: [usize; 3],
     /// Spacing along z, y and x; 1 along an absent axis.
     pub spacing: [f64; 3],
+    /// The share of all directions that each of 13 stands for; 0 in a plane.
+    pub shares: [f64; 13],
 }
 
 impl Space {
@@ -69,10 +81,17 @@ pub(crate) struct Object<'a> {
     pub bounds: Bounds,
     pub n_pixels: u64,
     pub moments: Moments,
+    /// In a plane.
     pub edges: Edges,
+    /// In a stack.
+    pub solid: Solid,
+    /// Of a plane or a stack: `area` counts pixels or voxels.
     pub hull: HullSize,
+    pub hole_pixels: u64,
     /// Of the second moments with spacing.
     pub ellipse: Ellipse,
+    /// Mean and largest distance of pixel centres from the centroid.
+    pub distances: [f64; 2],
     pub channels: Vec<Channel<'a>>,
 }
 
@@ -80,32 +99,98 @@ pub(crate) struct Object<'a> {
 #[derive(Debug)]
 pub(crate) struct Channel<'a> {
     pub sums: &'a Intensity,
+    /// Ascending.
+    pub sorted: Vec<f64>,
+    pub weighted: Option<Box<Weighted>>,
+    pub texture: Option<[f64; 13]>,
 }
 
 impl<'a> Object<'a> {
+    /// Measures object `at` with the values of each channel, if they were kept.
     pub fn measure(
-        spans: &'a [Span],
-        channels: Vec<Channel<'a>>,
+        objects: &'a Objects,
+        at: usize,
         space: Space,
         needs: Needs,
         desk: &mut Desk,
     ) -> Self {
-        let bounds = Bounds::of(spans, space.n_rows());
-        let moments = Moments::of(spans, space.n_rows(), &bounds, needs.cubes);
+        let spans = objects.spans_of(at);
+        let n_rows = space.n_rows();
+        let bounds = Bounds::of(spans, n_rows);
+        let moments = Moments::of(spans, n_rows, &bounds, needs.cubes);
         let n_pixels = spans.iter().map(|span| u64::from(span.len())).sum();
-        let [.., first_x] = bounds.first;
-        let [.., n_columns] = bounds.extent;
-        let (mut edges, mut hull) = (Edges::default(), HullSize::default());
-        if space.n_axes == 2 {
+        let mut object = Self {
+            space,
+            bounds,
+            n_pixels,
+            ellipse: Ellipse::of(&moments, &space),
+            moments,
+            edges: Edges::default(),
+            solid: Solid::default(),
+            hull: HullSize::default(),
+            hole_pixels: 0,
+            distances: [0.0; 2],
+            channels: Vec::with_capacity(objects.intensity.len()),
+        };
+        object.measure_border(spans, needs, desk);
+        if needs.filled {
+            object.hole_pixels = hole_pixels(spans, n_rows, &bounds, space.n_axes == 3);
+        }
+        if needs.distances {
+            object.distances = object.distances_to_centroid(spans);
+        }
+        for channel in 0..objects.intensity.len() {
+            let sums = &objects.intensity[channel][at];
+            let values = objects.values_of(channel, at);
+            object.channels.push(Channel::measure(sums, spans, values, n_rows, &bounds, needs));
+        }
+        object
+    }
+
+    fn measure_border(&mut self, spans: &[Span], needs: Needs, desk: &mut Desk) {
+        let (n_rows, bounds, spacing) = (self.space.n_rows(), self.bounds, self.space.spacing);
+        if self.space.n_axes == 2 {
             if needs.edges {
-                edges = Edges::of(spans, first_x, n_columns, needs.perimeter, &mut desk.bits);
+                let (first_x, n_columns) = (bounds.first[2], bounds.extent[2]);
+                let bits = &mut desk.bits;
+                self.edges = Edges::of(spans, first_x, n_columns, needs.perimeter, bits);
             }
             if needs.hull {
-                hull = desk.hull.measure(spans, [space.spacing[1], space.spacing[2]]);
+                self.hull = desk.hull.measure(spans, [spacing[1], spacing[2]]);
+            }
+            return;
+        }
+        if needs.edges {
+            self.solid = Solid::of(spans, n_rows, &bounds);
+        }
+        if needs.hull {
+            let (area, feret_max) = solid_hull(spans, n_rows, &bounds, spacing)
+                .map_or((0, f64::NAN), |hull| (hull.volume, hull.feret_max));
+            self.hull = HullSize { area, feret_max, feret_min: f64::NAN };
+        }
+    }
+
+    fn distances_to_centroid(&self, spans: &[Span]) -> [f64; 2] {
+        let center = [0, 1, 2].map(|a| self.moments.center[a] + self.first(a));
+        let (mut sum, mut largest) = (0.0, 0.0f64);
+        for span in spans {
+            let along =
+                |at: u32, axis: usize| (f64::from(at) - center[axis]) * self.space.spacing[axis];
+            let n_rows = self.space.n_rows();
+            let (z, y) = (along(span.row / n_rows, 0), along(span.row % n_rows, 1));
+            for column in span.start..span.end {
+                let x = along(column, 2);
+                let distance = (z * z + y * y + x * x).sqrt();
+                sum += distance;
+                largest = largest.max(distance);
             }
         }
-        let ellipse = Ellipse::of(&moments, &space);
-        Self { space, bounds, n_pixels, moments, edges, hull, ellipse, channels }
+        [sum / self.n_pixels as f64, largest]
+    }
+
+    /// Pieces minus holes (tunnels, plus cavities).
+    pub fn euler(&self) -> i64 {
+        if self.space.n_axes == 2 { self.edges.euler } else { self.solid.euler }
     }
 
     /// Area or volume.
@@ -120,7 +205,10 @@ impl<'a> Object<'a> {
 
     /// Area or volume of the hull.
     pub fn hull_size(&self) -> f64 {
-        self.hull.area as f64 * self.space.pixel()
+        match self.hull.area {
+            0 => f64::NAN,
+            area => area as f64 * self.space.pixel(),
+        }
     }
 
     /// scikit-image's perimeter, with units.
@@ -131,6 +219,34 @@ impl<'a> Object<'a> {
     /// First index along an axis.
     pub fn first(&self, axis: usize) -> f64 {
         f64::from(self.bounds.first[axis])
+    }
+}
+
+impl<'a> Channel<'a> {
+    fn measure(
+        sums: &'a Intensity,
+        spans: &[Span],
+        values: &[f64],
+        n_rows: u32,
+        bounds: &Bounds,
+        needs: Needs,
+    ) -> Self {
+        let mut channel = Self { sums, sorted: Vec::new(), weighted: None, texture: None };
+        // With a value that is not a number nothing is defined.
+        if sums.odd > 0 || values.is_empty() {
+            return channel;
+        }
+        if needs.sorted {
+            channel.sorted = values.to_vec();
+            channel.sorted.sort_unstable_by(f64::total_cmp);
+        }
+        if needs.weighted {
+            channel.weighted = Some(Box::new(Weighted::of(spans, values, n_rows, bounds)));
+        }
+        if needs.texture {
+            channel.texture = haralick(spans, values, n_rows, bounds);
+        }
+        channel
     }
 }
 
@@ -182,8 +298,8 @@ fn orientation(xx: f64, yx: f64, yy: f64) -> f64 {
         return if yx > 0.0 { FRAC_PI_4 } else { -FRAC_PI_4 };
     }
     if yx == 0.0 {
-        // Both ends of the range name the same axis; a sign of zero decides in scikit-image.
-        return if xx > yy { -FRAC_PI_2 } else { 0.0 };
+        // Both ends of the range name the same axis; in scikit-image the sign of a zero or a rounding decides.
+        return if xx > yy { FRAC_PI_2 } else { 0.0 };
     }
     0.5 * (2.0 * yx).atan2(yy - xx)
 }

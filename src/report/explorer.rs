@@ -81,7 +81,8 @@ struct Meta {
     y: usize,
     image: Option<ImageMeta>,
     runs: Vec<[Packed; 2]>,
-    run_rows: Block,
+    /// Objects of the runs, evenly taken: object `i * n / run_rows` each.
+    run_rows: usize,
     data: String,
 }
 
@@ -241,18 +242,15 @@ impl Explorer {
         ImageMeta { width, height, thinned: step, at }
     }
 
-    fn pack_runs(&self, rows: &[usize], bytes: &mut Vec<u8>) -> (Vec<[Packed; 2]>, Block) {
-        let most = MOST_IN_RUNS / (2 * self.runs.len().max(1));
-        let kept = rows.len().min(most);
-        let places: Vec<u32> = (0..kept).map(|i| (i * rows.len() / kept.max(1)) as u32).collect();
-        let some: Vec<usize> = places.iter().map(|&p| rows[p as usize]).collect();
-        let run_rows = block(&places, bytes);
+    fn pack_runs(&self, rows: &[usize], bytes: &mut Vec<u8>) -> (Vec<[Packed; 2]>, usize) {
+        let kept = rows.len().min(MOST_IN_RUNS / (2 * self.runs.len().max(1)));
+        let some: Vec<usize> = (0..kept).map(|i| rows[i * rows.len() / kept]).collect();
         let mut packed = |values: &[f64]| {
             let column = Column { values: values.to_vec(), ..Column::default() };
             pack(&column, &some, Fineness::Steps(4094.0), bytes)
         };
         let runs = self.runs.iter().map(|(x, y)| [packed(x), packed(y)]).collect();
-        (runs, run_rows)
+        (runs, kept)
     }
 }
 

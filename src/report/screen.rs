@@ -2,6 +2,7 @@
 
 use super::number::{count, printable, shortened, significant, sparkline};
 use crate::stability::Light;
+use crate::table::ColumnSummary;
 
 /// No line is wider, paths excepted.
 const WIDTH: usize = 80;
@@ -45,6 +46,22 @@ pub struct FeatureRow {
     pub note: String,
 }
 
+impl FeatureRow {
+    /// The row of a column, without notes.
+    pub fn of(summary: &ColumnSummary) -> Self {
+        Self {
+            name: summary.name.clone(),
+            unit: summary.unit.clone(),
+            n: summary.count,
+            missing: summary.missing,
+            mean: summary.mean.unwrap_or(f64::NAN),
+            sd: summary.std.unwrap_or(f64::NAN),
+            bins: summary.histogram.to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Everything the screen says.
 ///
 /// ```
@@ -70,6 +87,8 @@ pub struct Screen {
     pub not_features: Vec<(String, String)>,
     /// The features, in table order.
     pub features: Vec<FeatureRow>,
+    /// All features, however many.
+    pub unfolded: bool,
     /// The file as named in `... and N more (explore describe TABLE)`.
     pub table: String,
     /// A label of at most ten letters and a sentence each.
@@ -127,7 +146,8 @@ impl Screen {
     }
 
     fn feature_lines(&self, style: Style) -> Vec<String> {
-        let shown = &self.features[..self.features.len().min(MAX_FEATURES)];
+        let most = if self.unfolded { usize::MAX } else { MAX_FEATURES };
+        let shown = &self.features[..self.features.len().min(most)];
         if shown.is_empty() {
             return Vec::new();
         }
@@ -375,6 +395,7 @@ mod tests {
                 ("intensity_min".into(), "constant".into()),
             ],
             features,
+            unfolded: false,
             table: "blobs.csv".into(),
             findings: vec![
                 (

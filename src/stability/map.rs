@@ -226,7 +226,7 @@ struct Overlaps {
 impl Overlaps {
     fn count(
         runs: &[Array2<f64>],
-        features: ArrayView2<f64>,
+        features: ArrayView2<'_, f64>,
         sampled: &[usize],
         scales: &Scales,
     ) -> Self {
@@ -234,8 +234,8 @@ impl Overlaps {
         let n_rows = features.nrows();
         let n_levels = scales.sizes.len() + 1;
         let n_pairs = n_spaces * (n_spaces - 1) / 2;
-        let spaces: Vec<ArrayView2<f64>> =
-            runs.iter().map(Array2::view).chain([features]).collect();
+        let spaces: Vec<ArrayView2<'_, f64>> =
+            runs.iter().map(|run| run.view()).chain([features.view()]).collect();
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {

@@ -11,7 +11,7 @@ use polars::prelude::{
     SerWriter,
 };
 
-use super::pages;
+use super::{messages, pages};
 use crate::error::{Error, Result};
 
 /// Measurements compress to a third or so; a table that grows a thousandfold and beyond this size was made to do harm.
@@ -22,8 +22,11 @@ const ALWAYS_ALLOWED: u64 = 256 << 20;
 pub(super) fn read_parquet(bytes: &[u8]) -> Result<(DataFrame, Vec<String>)> {
     let mut reader = ParquetReader::new(Cursor::new(bytes));
     let promise = guarded("Parquet", || Ok(Promise::of(reader.get_metadata()?, bytes)))?;
-    check_promise(promise.cells, 8 * promise.cells, bytes)?;
-    check_promise(promise.cells, promise.uncompressed?, bytes)?;
+    check_promise(
+        promise.cells,
+        promise.uncompressed?.max(promise.cells.saturating_mul(8)),
+        bytes,
+    )?;
     let left_out = promise.nested.iter().map(|name| {
         format!("column `{name}`: holds lists or structures, not numbers or text: left out")
     });
@@ -84,6 +87,8 @@ impl Promise {
 
 /// Reads an Arrow IPC file (Feather version 2).
 pub(super) fn read_ipc(bytes: &[u8]) -> Result<DataFrame> {
+    let promised = messages::of_file(bytes).map_err(|why| damaged("Arrow IPC", why))?;
+    check_promise(promised.cells, promised.bytes.max(promised.cells.saturating_mul(8)), bytes)?;
     guarded("Arrow IPC", || IpcReader::new(Cursor::new(bytes)).finish())
 }
 

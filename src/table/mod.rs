@@ -8,6 +8,7 @@ mod correlation;
 mod csv;
 mod features;
 mod glob;
+mod messages;
 mod open;
 mod pages;
 mod scale;

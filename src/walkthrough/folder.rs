@@ -33,7 +33,7 @@ impl Outcome {
         text(draft, "recipe.toml", &self.recipe.to_toml()?)?;
         if let Some(forest) = &self.forest {
             forest.model.save(&draft.join("model.json"), Existing::Overwrite)?;
-            text(draft, "model.cl", &forest.model.to_cl()?)?;
+            text(draft, "model.cl", &forest.model.to_cl("TableRowClassifier")?)?;
             text(draft, "model.wgsl", &forest.model.to_wgsl()?)?;
         }
         let figures = draft.join("figures");

@@ -90,7 +90,7 @@ impl Grouped {
                     Some(choice) => choice.null.clone(),
                     None => single_population(space, groups, recipe.null_tables, recipe.seed)?,
                 };
-                (Some(silhouette(space.matrix(), groups)?.mean), Some(null))
+                (Some(silhouette(space, groups)?.mean), Some(null))
             }
         };
         let outcome = Self {

@@ -4,6 +4,7 @@ use linfa::traits::Fit;
 use ndarray::Array2;
 
 use super::{Map, Recipe};
+use crate::embed::neighbors::Metric;
 use crate::embed::quality::Quality;
 use crate::embed::tsne::Tsne;
 use crate::embed::umap::Umap;
@@ -49,7 +50,7 @@ impl UmapRuns {
             .fit_many(features, &seeds)?;
         let stability = MapStability::of(&runs, features.matrix(), recipe.seed)?;
         let shown = runs[stability.medoid].view();
-        let quality = Quality::of(features.matrix(), shown, neighbors(features))?;
+        let quality = Quality::measure(features.matrix(), shown, neighbors(features), Metric::Euclidean)?;
         let r_squared = r_squared_on_map(features, shown)?;
         Ok(Some(Self { stability, quality, r_squared, runs }))
     }
@@ -93,7 +94,7 @@ impl TsneMap {
         let tsne = params.fit(features)?;
         let map = tsne.coordinates();
         Ok(Some(Self {
-            quality: Quality::of(features.matrix(), map.view(), neighbors(features))?,
+            quality: Quality::measure(features.matrix(), map.view(), neighbors(features), Metric::Euclidean)?,
             r_squared: r_squared_on_map(features, map.view())?,
             kl_divergence: tsne.kl_divergence(),
             coordinates: map.clone(),

@@ -21,6 +21,7 @@ impl Outcome {
             title: [Some(self.name.clone()), Some(size), key].into_iter().flatten().collect(),
             not_features: self.columns.reasons(),
             features: self.feature_rows(),
+            unfolded: false,
             table: self.name.clone(),
             findings: self.findings(),
             verdict: Some((self.verdict.light, self.verdict.sentence.clone())),
@@ -36,15 +37,8 @@ impl Outcome {
         let row = |(position, name): (usize, &String)| {
             let summary = self.summaries.iter().find(|s| s.name == *name)?;
             Some(FeatureRow {
-                name: name.clone(),
-                unit: summary.unit.clone(),
-                n: summary.count,
-                missing: summary.missing,
-                mean: summary.mean.unwrap_or(f64::NAN),
-                sd: summary.std.unwrap_or(f64::NAN),
-                bins: summary.histogram.to_vec(),
                 moves_with: same[position].iter().map(|&other| names[other].clone()).collect(),
-                note: String::new(),
+                ..FeatureRow::of(summary)
             })
         };
         names.iter().enumerate().filter_map(row).collect()

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Classifier, Outcome};
+use crate::cluster::Candidate;
 use crate::error::{Error, Result};
 use crate::stability::unseen_share;
 
@@ -85,24 +86,28 @@ impl Outcome {
     fn groups_json(&self) -> Value {
         let groups = &self.groups;
         let choice = groups.choice.as_ref().map(|c| {
-            json!({
-                "best_k": c.best_k,
-                "gap_k": c.gap_k,
-                "candidates": c.candidates.iter().map(|c| json!({
+            let candidate = |c: &Candidate| {
+                json!({
                     "k": c.k,
                     "inertia": c.inertia,
                     "silhouette": c.silhouette,
                     "gap": c.gap,
                     "gap_error": c.gap_error,
-                })).collect::<Vec<_>>(),
+                })
+            };
+            let candidates: Vec<Value> = c.candidates.iter().map(candidate).collect();
+            json!({
+                "best_k": c.best_k,
+                "gap_k": c.gap_k,
+                "candidates": candidates,
             })
         });
-        let null = groups.null.as_ref().map(|null| {
+        let population = groups.null.as_ref().map(|single| {
             json!({
-                "p_value": null.p_value,
-                "observed": null.observed,
-                "n_tables": null.simulated.len(),
-                "n_rows": null.n_rows,
+                "p_value": single.p_value,
+                "observed": single.observed,
+                "n_tables": single.simulated.len(),
+                "n_rows": single.n_rows,
             })
         });
         json!({
@@ -111,7 +116,7 @@ impl Outcome {
             "sizes": groups.sizes(),
             "inertia": groups.inertia,
             "silhouette": groups.silhouette,
-            "null": null,
+            "single_population": population,
             "stability": groups.stability,
             "other_outcomes_at_most": unseen_share(groups.stability.n_runs),
         })
@@ -135,7 +140,7 @@ impl Outcome {
             "light": self.verdict.light,
             "reason": self.verdict.reason,
             "sentence": self.verdict.sentence,
-            "null_p_value": groups.null.as_ref().map(|null| null.p_value),
+            "null_p_value": groups.null.as_ref().map(|single| single.p_value),
             "ari_mean": groups.stability.ari.value,
             "ari_worst": groups.stability.ari_worst,
             "ambiguous_pairs": groups.stability.ambiguous_pairs,

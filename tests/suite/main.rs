@@ -1,4 +1,6 @@
 //! The integration tests, in one binary so that the libraries are linked once.
 
+mod browser;
+mod figures;
 mod images;
 mod tidy;

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use polars::prelude::{IpcCompression, IpcWriter, ParquetCompression, ParquetWriter, SerWriter};
+
 use polariscope::Error;
 use polariscope::output::Existing;
 use polariscope::seed::{Seed, Stream};
@@ -348,6 +350,12 @@ fn specimens(caller: &str) -> Vec<(&'static str, Vec<u8>)> {
         std::fs::read(path).unwrap()
     };
     let (parquet, ipc) = (binary("parquet"), binary("arrow"));
+    let mut frame = table.frame.clone();
+    let (mut packed_ipc, mut plain_parquet) = (Vec::new(), Vec::new());
+    let writer = IpcWriter::new(&mut packed_ipc).with_compression(Some(IpcCompression::LZ4));
+    { writer }.finish(&mut frame).unwrap();
+    let writer = ParquetWriter::new(&mut plain_parquet).with_row_group_size(Some(2));
+    writer.with_compression(ParquetCompression::Uncompressed).finish(&mut frame).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     vec![
         ("csv", comma.into()),
@@ -357,7 +365,9 @@ fn specimens(caller: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("utf16.csv", utf16),
         ("csv.gz", flate2_bytes(comma.as_bytes())),
         ("parquet", parquet),
+        ("plain.parquet", plain_parquet),
         ("arrow", ipc),
+        ("packed.arrow", packed_ipc),
     ]
 }
 
@@ -398,7 +408,9 @@ fn survives_damage(kind: &str) {
     let (_, specimen) = specimens(kind).into_iter().find(|(k, _)| *k == kind).unwrap();
     let mut stream = Seed::new(7).stream(kind, 0);
     let mut read = 0;
-    for _ in 0..10_000 {
+    let more = std::env::var("POLARISCOPE_MUTATIONS").ok().and_then(|n| n.parse().ok());
+    let n = more.unwrap_or(10_000);
+    for _ in 0..n {
         match Table::from_bytes(kind, &damaged(&specimen, &mut stream)) {
             Ok(table) => {
                 read += 1;
@@ -408,7 +420,7 @@ fn survives_damage(kind: &str) {
             Err(error) => assert!(!error.message().is_empty()),
         }
     }
-    println!("{kind}: {read} of 10000 were read, the others refused");
+    println!("{kind}: {read} of {n} were read, the others refused");
 }
 
 #[test]
@@ -447,6 +459,16 @@ fn damaged_parquet() {
 }
 
 #[test]
+fn damaged_parquet_without_compression() {
+    survives_damage("plain.parquet");
+}
+
+#[test]
 fn damaged_arrow() {
     survives_damage("arrow");
+}
+
+#[test]
+fn damaged_arrow_with_compression() {
+    survives_damage("packed.arrow");
 }

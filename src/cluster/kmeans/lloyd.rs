@@ -1,11 +1,14 @@
 //! Centres to start from in, converged centres out: Lloyd's iteration for many starts at once.
 //!
-//! All starts pass over a few rows while those are in the cache, and a row's nearest centre is used at once:
-//! no matrix of distances ever exists.
+//! All starts pass over a few rows while those are in the cache, a row's nearest centre is used at once (no
+//! matrix of distances ever exists), and rows that cannot have changed cluster are not looked at: the idea of
+//! G. Hamerly, *Making k-means even faster*, 2010, for tiles of 16 rows.
 
 use rayon::prelude::*;
 
-use super::nearest::{Centres, Sums, block_labels, block_sums, squared_distance};
+use super::nearest::{
+    Centres, Drift, Known, Sums, Visit, block_labels, squared_distance, update_block,
+};
 use super::points::{BLOCK, Points};
 
 /// Starts that one task takes over a block: enough to share the rows, few enough to feed all threads.
@@ -24,6 +27,8 @@ pub(super) struct Run {
     pub(super) centres: Centres,
     pub(super) n_iter: usize,
     pub(super) converged: bool,
+    drift: Drift,
+    sums: Sums,
 }
 
 /// Moves the centres of every start until they stand still.
@@ -33,50 +38,69 @@ pub(super) fn iterate(
     limits: Limits,
     report: &dyn Fn(usize),
 ) -> Vec<Run> {
-    let mut runs: Vec<Run> =
-        starts.into_iter().map(|centres| Run { centres, n_iter: 0, converged: false }).collect();
+    let block_rows = |block: usize| BLOCK.min(points.n - block * BLOCK);
+    let mut known: Vec<Vec<Known>> = (0..points.n_blocks())
+        .map(|block| vec![Known::nothing(block_rows(block)); starts.len()])
+        .collect();
+    let mut runs: Vec<Run> = starts
+        .into_iter()
+        .map(|centres| Run {
+            sums: Sums::none(centres.k, points.stride),
+            centres,
+            n_iter: 0,
+            converged: false,
+            drift: Drift::default(),
+        })
+        .collect();
     for iteration in 1..=limits.max_iter {
-        let mut active: Vec<&mut Run> = runs.iter_mut().filter(|r| !r.converged).collect();
-        if active.is_empty() {
+        let mut changes = changes(points, &runs, &mut known).into_iter();
+        for run in runs.iter_mut().filter(|run| !run.converged) {
+            if let Some(change) = changes.next() {
+                run.sums.combine(&change);
+            }
+            run.n_iter = iteration;
+            run.converged = run.step(points) <= limits.tolerance;
+        }
+        let at_rest = runs.iter().filter(|r| r.converged).count();
+        report(at_rest);
+        if at_rest == runs.len() {
             break;
         }
-        let centres: Vec<&Centres> = active.iter().map(|r| &r.centres).collect();
-        let sums = sums_of(points, &centres);
-        for (run, sums) in active.iter_mut().zip(sums) {
-            let moved = run.step(points, sums);
-            run.n_iter = iteration;
-            run.converged = moved <= limits.tolerance;
-        }
-        report(runs.iter().filter(|r| r.converged).count());
     }
     runs
 }
 
-/// Sums over all blocks, in order, for each start.
-fn sums_of(points: &Points, starts: &[&Centres]) -> Vec<Sums> {
-    let n_blocks = points.n_blocks();
-    let of_tasks: Vec<Vec<Vec<Sums>>> = starts
-        .par_chunks(STARTS_PER_TASK)
-        .map(|starts| {
-            (0..n_blocks).into_par_iter().map(|block| block_sums(points, block, starts)).collect()
+/// For each start that still moves, how its sums change, blocks added in order.
+fn changes(points: &Points, runs: &[Run], known: &mut [Vec<Known>]) -> Vec<Sums> {
+    let of_blocks: Vec<Vec<Sums>> = known
+        .par_iter_mut()
+        .enumerate()
+        .map(|(block, known)| {
+            let mut visits: Vec<Visit<'_>> = runs
+                .iter()
+                .zip(known)
+                .filter(|(run, _)| !run.converged)
+                .map(|(run, known)| (&run.centres, run.drift, known))
+                .collect();
+            let parts: Vec<Vec<Sums>> = visits
+                .par_chunks_mut(STARTS_PER_TASK)
+                .map(|visits| update_block(points, block, visits))
+                .collect();
+            parts.into_iter().flatten().collect()
         })
         .collect();
-    of_tasks
-        .into_iter()
-        .flat_map(|of_blocks: Vec<Vec<Sums>>| {
-            let mut blocks = of_blocks.into_iter();
-            let mut totals = blocks.next().unwrap_or_default();
-            for block in blocks {
-                totals.iter_mut().zip(&block).for_each(|(total, sums)| total.combine(sums));
-            }
-            totals
-        })
-        .collect()
+    let mut of_blocks = of_blocks.into_iter();
+    let mut totals = of_blocks.next().unwrap_or_default();
+    for block in of_blocks {
+        totals.iter_mut().zip(&block).for_each(|(total, sums)| total.combine(sums));
+    }
+    totals
 }
 
 impl Run {
     /// Puts each centre at the mean of its rows; the squared movement of all centres together.
-    fn step(&mut self, points: &Points, mut sums: Sums) -> f64 {
+    fn step(&mut self, points: &Points) -> f64 {
+        let mut sums = self.sums.clone();
         if sums.counts.contains(&0) {
             self.refill(points, &mut sums);
         }
@@ -86,11 +110,13 @@ impl Run {
             rows.chunks_exact_mut(stride).zip(sums.rows.chunks_exact(stride)).zip(&sums.counts)
         {
             if count > 0 {
-                row.iter_mut().zip(sum).for_each(|(r, s)| *r = s / f64::from(count));
+                row.iter_mut().zip(sum).for_each(|(r, s)| *r = s / count as f64);
             }
         }
         let moved = squared_distance(&rows, &self.centres.rows);
-        self.centres = Centres::new(rows, points.d, stride);
+        let next = Centres::new(rows, points.d, stride);
+        self.drift.add(&self.centres, &next);
+        self.centres = next;
         moved
     }
 

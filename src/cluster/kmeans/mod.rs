@@ -4,6 +4,8 @@ mod lloyd;
 mod nearest;
 mod points;
 mod starts;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 use std::cmp::{Ordering, Reverse};
 

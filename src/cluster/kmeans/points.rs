@@ -36,6 +36,8 @@ pub(super) struct Points {
     pub(super) tiles: Vec<f32>,
     /// Length of each row, for the rounding bound; zeros after the last row.
     pub(super) lengths: Vec<f32>,
+    /// Length of the longest row of each tile, rounded up.
+    pub(super) reach: Vec<f32>,
     /// Sum over columns of the variance (divided by n), in scaled units.
     pub(super) variance: f64,
 }
@@ -69,9 +71,15 @@ impl Points {
             rows,
             tiles: vec![0.0; n.div_ceil(TILE) * TILE * d],
             lengths: vec![0.0; n.div_ceil(TILE) * TILE],
+            reach: Vec::new(),
             variance: 0.0,
         };
         points.centre_and_tile();
+        points.reach = points
+            .lengths
+            .chunks_exact(TILE)
+            .map(|lengths| 1.000_001 * lengths.iter().fold(0.0f32, |a, &b| a.max(b)))
+            .collect();
         Ok(points)
     }
 

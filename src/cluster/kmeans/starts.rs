@@ -6,6 +6,8 @@
 use rayon::prelude::*;
 
 use super::points::{BLOCK, Points, TILE};
+#[cfg(target_arch = "x86_64")]
+use super::wide;
 use crate::seed::Stream;
 
 /// For each stream, the positions of `k` rows to start from.
@@ -146,21 +148,14 @@ fn potential(
     let tiles = &tiles[..tiles.len().min(BLOCK * d)];
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
-        #[expect(unsafe_code, reason = "the same Rust code compiled for wider vectors")]
+        #[expect(unsafe_code, reason = "vector instructions")]
         // SAFETY: the processor has AVX2, checked on the line above.
-        return unsafe { potential_avx2(tiles, pick, distances, keep) };
+        return unsafe { wide::potential(tiles, pick, distances, keep) };
     }
     potential_plain(tiles, pick, distances, keep)
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn potential_avx2(tiles: &[f32], pick: &[f32], distances: &mut [f32], keep: bool) -> f64 {
-    potential_plain(tiles, pick, distances, keep)
-}
-
 /// Plain multiply and add, never fused: every processor makes the same draws.
-#[inline(always)]
 fn potential_plain(tiles: &[f32], pick: &[f32], distances: &mut [f32], keep: bool) -> f64 {
     let mut sums = [0.0f32; TILE];
     for (tile, distances) in
@@ -174,7 +169,7 @@ fn potential_plain(tiles: &[f32], pick: &[f32], distances: &mut [f32], keep: boo
             }
         }
         for l in 0..TILE {
-            let lower = if squares[l] < distances[l] { squares[l] } else { distances[l] };
+            let lower = squares[l].min(distances[l]);
             sums[l] += lower;
             if keep {
                 distances[l] = lower;
@@ -220,9 +215,9 @@ mod tests {
         let slow = potential_plain(&tiles, pick, &mut a, true);
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "the same Rust code compiled for wider vectors")]
+            #[expect(unsafe_code, reason = "vector instructions")]
             // SAFETY: the processor has AVX2, checked on the line above.
-            let fast = unsafe { potential_avx2(&tiles, pick, &mut b, true) };
+            let fast = unsafe { wide::potential(&tiles, pick, &mut b, true) };
             assert_eq!((slow, a), (fast, b));
         }
     }

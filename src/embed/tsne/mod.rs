@@ -1,6 +1,7 @@
 //! A matrix enters; a map on which near rows stand together leaves, with its divergence.
 
 mod affinity;
+mod mesh;
 mod optimize;
 mod start;
 mod transform;

@@ -44,13 +44,13 @@ pub(super) struct Forces {
 /// the epochs equal to its rate, and a row's number of pulls varies by at most one.
 #[derive(Debug)]
 pub(super) struct Schedule {
+    /// Rows by strength, descending. Edges are stored in this order: they are read in it.
+    rows: Vec<u32>,
     offsets: Vec<usize>,
     targets: Vec<u32>,
     /// Running sums of the rates modulo 1, as fractions of 2^32: a tooth hits where they wrap.
     line: Vec<u32>,
-    /// Rows by strength, descending; consecutive rows share a group.
-    order: Vec<u32>,
-    most_pulls: usize,
+    most_edges: usize,
 }
 
 impl Schedule {
@@ -58,37 +58,39 @@ impl Schedule {
     pub(super) fn new(graph: &Graph, n_epochs: usize) -> Self {
         let strongest = graph.weights.iter().copied().fold(0.0, f32::max);
         let least = strongest / n_epochs.max(1) as f32;
-        let mut schedule = Self {
-            offsets: vec![0],
-            targets: Vec::with_capacity(graph.n_weights()),
-            line: Vec::with_capacity(graph.n_weights()),
-            order: (0..graph.n_rows() as u32).collect(),
-            most_pulls: 0,
-        };
-        let mut strengths = Vec::with_capacity(graph.n_rows());
-        for i in 0..graph.n_rows() {
-            let (mut sum, mut strength) = (0u32, 0.0f64);
-            for (j, weight) in graph.row(i).filter(|(_, weight)| *weight >= least) {
-                let rate = f64::from(weight / strongest);
-                strength += rate;
-                sum = sum.wrapping_add((rate * 4_294_967_296.0) as u32);
-                schedule.targets.push(j);
-                schedule.line.push(sum);
-            }
-            schedule.offsets.push(schedule.targets.len());
-            strengths.push(strength);
-            let n_edges = schedule.offsets[i + 1] - schedule.offsets[i];
-            schedule.most_pulls = schedule.most_pulls.max(n_edges);
-        }
+        let edges = |i: usize| graph.row(i).filter(move |(_, weight)| *weight >= least);
+        let strengths: Vec<f64> =
+            (0..graph.n_rows()).map(|i| edges(i).map(|(_, w)| f64::from(w)).sum()).collect();
         let strength = |i: &u32| strengths[*i as usize];
-        schedule.order.sort_by(|i, j| strength(j).total_cmp(&strength(i)).then(i.cmp(j)));
-        schedule
+        let mut rows: Vec<u32> = (0..graph.n_rows() as u32).collect();
+        rows.sort_by(|i, j| strength(j).total_cmp(&strength(i)).then(i.cmp(j)));
+        let (mut offsets, mut targets, mut line) = (vec![0], Vec::new(), Vec::new());
+        for &i in &rows {
+            let mut sum = 0u32;
+            for (j, weight) in edges(i as usize) {
+                let rate = f64::from(weight / strongest);
+                sum = sum.wrapping_add((rate * 4_294_967_296.0) as u32);
+                targets.push(j);
+                line.push(sum);
+            }
+            offsets.push(targets.len());
+        }
+        let most_edges = offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+        Self { rows, offsets, targets, line, most_edges }
     }
 
-    /// The groups whose turn it is, in tasks.
-    fn turn(&self, turn: usize) -> Vec<&[u32]> {
-        self.order.chunks(LANES).skip(turn).step_by(TURNS).collect()
+    /// The groups whose turn it is.
+    fn turn(&self, turn: usize, turns: usize) -> Vec<Group<'_>> {
+        let groups = self.rows.chunks(LANES).enumerate().skip(turn).step_by(turns);
+        groups.map(|(g, rows)| Group { rows, first: g * LANES }).collect()
     }
+}
+
+/// Rows that advance side by side, and the place of the first of them in the schedule.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    rows: &'a [u32],
+    first: usize,
 }
 
 /// Moves all rows of `start` for all epochs.
@@ -100,12 +102,13 @@ pub(super) fn optimize<const D: usize>(
     progress: &Progress,
 ) -> Vec<[f32; D]> {
     let mut places = start;
-    let turns: Vec<Vec<&[u32]>> = (0..TURNS).map(|turn| schedule.turn(turn)).collect();
+
+    let turns: Vec<Vec<Group>> = (0..TURNS).map(|turn| schedule.turn(turn, TURNS)).collect();
     for epoch in 0..forces.n_epochs {
         for groups in &turns {
             let step = Step::new(schedule, &places, &places, forces, seed, epoch, 2.0, true);
             let moved = step.advance(groups);
-            for (&row, place) in groups.iter().copied().flatten().zip(moved) {
+            for (&row, place) in groups.iter().flat_map(|group| group.rows).zip(moved) {
                 places[row as usize] = place;
             }
         }
@@ -123,11 +126,11 @@ pub(super) fn place<const D: usize>(
     seed: u64,
 ) -> Vec<[f32; D]> {
     let mut places = start;
-    let groups: Vec<&[u32]> = schedule.order.chunks(LANES).collect();
+    let groups = schedule.turn(0, 1);
     for epoch in 0..forces.n_epochs {
         let step = Step::new(schedule, &places, others, forces, seed, epoch, 1.0, false);
         let moved = step.advance(&groups);
-        for (&row, place) in groups.iter().copied().flatten().zip(moved) {
+        for (&row, place) in groups.iter().flat_map(|group| group.rows).zip(moved) {
             places[row as usize] = place;
         }
     }
@@ -169,8 +172,8 @@ impl<'a, const D: usize> Step<'a, D> {
     }
 
     /// New places of the rows of `groups`, in their order.
-    fn advance(&self, groups: &[&[u32]]) -> Vec<[f32; D]> {
-        let mut moved = vec![[0.0; D]; groups.iter().map(|group| group.len()).sum()];
+    fn advance(&self, groups: &[Group]) -> Vec<[f32; D]> {
+        let mut moved = vec![[0.0; D]; groups.iter().map(|group| group.rows.len()).sum()];
         let tasks = moved.par_chunks_mut(TASK_GROUPS * LANES).zip(groups.par_chunks(TASK_GROUPS));
         // A single task is run here: waking another thread would take longer.
         if groups.len() <= TASK_GROUPS {
@@ -181,7 +184,7 @@ impl<'a, const D: usize> Step<'a, D> {
         moved
     }
 
-    fn advance_task(&self, groups: &[&[u32]], moved: &mut [[f32; D]]) {
+    fn advance_task(&self, groups: &[Group], moved: &mut [[f32; D]]) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
@@ -193,25 +196,25 @@ impl<'a, const D: usize> Step<'a, D> {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn advance_avx2(&self, groups: &[&[u32]], moved: &mut [[f32; D]]) {
+    fn advance_avx2(&self, groups: &[Group], moved: &mut [[f32; D]]) {
         self.advance_plainly(groups, moved);
     }
 
     #[inline(always)]
-    fn advance_plainly(&self, groups: &[&[u32]], moved: &mut [[f32; D]]) {
-        let mut pulls = vec![0; (self.schedule.most_pulls + 1) * LANES];
-        for (group, moved) in groups.iter().zip(moved.chunks_mut(LANES)) {
+    fn advance_plainly(&self, groups: &[Group], moved: &mut [[f32; D]]) {
+        let mut pulls = vec![0; (self.schedule.most_edges + 1) * LANES];
+        for (&group, moved) in groups.iter().zip(moved.chunks_mut(LANES)) {
             self.advance_group(group, &mut pulls, moved);
         }
     }
 
     #[inline(always)]
-    fn advance_group(&self, group: &[u32], pulls: &mut [u32], moved: &mut [[f32; D]]) {
-        let mut rows = [group[0]; LANES];
-        rows[..group.len()].copy_from_slice(group);
+    fn advance_group(&self, group: Group, pulls: &mut [u32], moved: &mut [[f32; D]]) {
+        let mut rows = [group.rows[0]; LANES];
+        rows[..group.rows.len()].copy_from_slice(group.rows);
         let mut counts = [0u32; LANES];
-        for (lane, &row) in group.iter().enumerate() {
-            counts[lane] = self.find_pulls(row, lane, pulls);
+        for (lane, &row) in group.rows.iter().enumerate() {
+            counts[lane] = self.find_pulls(row, group.first + lane, lane, pulls);
         }
         let mut x = [[0.0; LANES]; D];
         for (lane, &row) in rows.iter().enumerate() {
@@ -223,10 +226,11 @@ impl<'a, const D: usize> Step<'a, D> {
         let mut draw = 0;
         for t in 0..counts.iter().copied().max().unwrap_or(0) {
             let live: Lane = counts.map(|count| if t < count { self.rate } else { 0.0 });
+            let edges = &pulls[t as usize * LANES..][..LANES];
             let mut targets = [0; LANES];
-            targets.copy_from_slice(&pulls[t as usize * LANES..][..LANES]);
             for lane in 0..LANES {
-                targets[lane] = if t < counts[lane] { targets[lane] } else { 0 };
+                let edge = if t < counts[lane] { edges[lane] } else { 0 };
+                targets[lane] = self.schedule.targets[edge as usize];
             }
             self.attract(&mut x, &targets, &live);
             let mut push = [[0.0; LANES]; D];
@@ -246,19 +250,17 @@ impl<'a, const D: usize> Step<'a, D> {
         }
     }
 
-    /// Writes the targets of the row's pulls in this epoch into its lane and returns their number.
+    /// Writes which edges of the row pull in this epoch into its lane and returns their number.
     #[inline(always)]
-    fn find_pulls(&self, row: u32, lane: usize, pulls: &mut [u32]) -> u32 {
-        let range = self.schedule.offsets[row as usize]..self.schedule.offsets[row as usize + 1];
+    fn find_pulls(&self, row: u32, place: usize, lane: usize, pulls: &mut [u32]) -> u32 {
+        let range = self.schedule.offsets[place]..self.schedule.offsets[place + 1];
         // The golden ratio spreads the offsets of consecutive epochs evenly over the teeth.
         let comb = scramble(row ^ self.keys[0]).wrapping_add(self.epoch.wrapping_mul(0x9e37_79b9));
         let mut before = comb;
         let mut count = 0;
-        for (&target, &sum) in
-            self.schedule.targets[range.clone()].iter().zip(&self.schedule.line[range])
-        {
+        for (edge, &sum) in (range.start as u32..).zip(&self.schedule.line[range]) {
             let after = sum.wrapping_add(comb);
-            pulls[count * LANES + lane] = target;
+            pulls[count * LANES + lane] = edge;
             count += usize::from(after < before);
             before = after;
         }

@@ -7,7 +7,9 @@
 mod curve;
 mod graph;
 mod layout;
+mod spectral;
 mod start;
+mod target;
 
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
@@ -51,6 +53,8 @@ pub struct UmapParams {
     repulsion_strength: f64,
     set_op_mix_ratio: f64,
     local_connectivity: f64,
+    target: Option<Vec<Option<usize>>>,
+    target_weight: f64,
     seed: u64,
     progress: Progress,
 }
@@ -102,6 +106,8 @@ impl Umap {
             repulsion_strength: 1.0,
             set_op_mix_ratio: 1.0,
             local_connectivity: 1.0,
+            target: None,
+            target_weight: 0.5,
             seed: 0,
             progress: Progress::default(),
         }
@@ -125,6 +131,48 @@ impl Umap {
     /// The distance of each row to its nearest neighbour that is not a duplicate.
     pub fn rhos(&self) -> &[f32] {
         &self.foundation.scales.rhos
+    }
+
+    /// Places new rows on the map, shape `(n_new, n_components)`: each begins at the weighted mean of
+    /// its neighbours and is then moved while the map stays as it is.
+    ///
+    /// # Errors
+    /// A value that is not finite; other columns than those of the map's rows.
+    pub fn transform(&self, rows: ArrayView2<f64>) -> Result<Array2<f64>> {
+        let params = &self.params;
+        let near = Neighbors::query(self.matrix.view(), rows, params.n_neighbors, params.metric)?;
+        let scales = local_scales(&near, 0, (params.local_connectivity - 1.0).max(0.0));
+        let graph = Graph::from_rows(memberships(&near, &scales));
+        // A third of the epochs, as in umap-learn.
+        let n_epochs = match params.n_epochs {
+            Some(n_epochs) => n_epochs / 3,
+            None => {
+                if rows.nrows() <= 10_000 {
+                    100
+                } else {
+                    30
+                }
+            }
+        };
+        let forces = params.forces(&self.foundation, n_epochs);
+        Ok(match params.n_components {
+            ..=2 => self.place::<2>(&graph, &forces),
+            3..=4 => self.place::<4>(&graph, &forces),
+            5..=8 => self.place::<8>(&graph, &forces),
+            9..=16 => self.place::<16>(&graph, &forces),
+            _ => self.place::<64>(&graph, &forces),
+        })
+    }
+
+    fn place<const D: usize>(&self, graph: &Graph, forces: &Forces) -> Array2<f64> {
+        let width = self.coordinates.ncols();
+        let map: Vec<[f32; D]> = start::padded(&self.coordinates);
+        let start: Vec<[f32; D]> = start::padded(&start::weighted_means(graph, &self.coordinates));
+        let forces = Forces { learning_rate: forces.learning_rate / 4.0, ..*forces };
+        let seed = Seed::new(self.params.seed).stream("umap transform", 0).bits();
+        let places =
+            layout::place(&Schedule::new(graph, forces.n_epochs), start, &map, &forces, seed);
+        Array2::from_shape_fn((places.len(), width), |(i, d)| f64::from(places[i][d]))
     }
 
     /// The constant a of the similarity 1 / (1 + a d^(2b)) on the map.
@@ -205,6 +253,18 @@ impl UmapParams {
         self
     }
 
+    /// One class per row, which draws the rows of a class together; `None` where it is not known.
+    pub fn target(mut self, labels: impl IntoIterator<Item = Option<usize>>) -> Self {
+        self.target = Some(labels.into_iter().collect());
+        self
+    }
+
+    /// How much the classes of [`target`](Self::target) count, from 0 to 1. Default 0.5.
+    pub fn target_weight(mut self, target_weight: f64) -> Self {
+        self.target_weight = target_weight;
+        self
+    }
+
     /// The seed of everything random. Default 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -245,13 +305,13 @@ impl UmapParams {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
         }
         let real = [
+            ("spread", self.spread, self.spread > 0.0, "above 0"),
             (
                 "min_dist",
                 self.min_dist,
                 self.min_dist >= 0.0 && self.min_dist <= self.spread,
                 "at least 0 and at most spread",
             ),
-            ("spread", self.spread, self.spread > 0.0, "above 0"),
             ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0"),
             (
                 "repulsion_strength",
@@ -277,6 +337,10 @@ impl UmapParams {
                 return Err(Error::parameter(name, value, allowed));
             }
         }
+        if let Some(labels) = self.target.as_ref().filter(|labels| labels.len() != n) {
+            let message = format!("{} labels for {n} rows: give one label per row", labels.len());
+            return Err(Error::data(message));
+        }
         match &self.init {
             Init::Given(start) if start.dim() != (n, self.n_components) => {
                 let allowed = format!("of shape ({n}, {})", self.n_components);
@@ -293,6 +357,10 @@ impl UmapParams {
         let scales = local_scales(&near, 1, self.local_connectivity);
         let directed = Graph::from_rows(memberships(&near, &scales));
         let graph = directed.symmetric(self.set_op_mix_ratio as f32);
+        let graph = match &self.target {
+            Some(labels) => target::intersect(&graph, labels, self.target_weight),
+            None => graph,
+        };
         let (a, b) = curve::find_ab(self.spread, self.min_dist);
         Ok(Foundation { scales, graph, a, b })
     }
@@ -321,8 +389,9 @@ impl UmapParams {
     ) -> Vec<Array2<f64>> {
         let n = matrix.nrows();
         let start = match &self.init {
-            Init::Pca | Init::Spectral => {
-                Some(start::principal_components(matrix, self.n_components))
+            Init::Pca => Some(start::principal_components(matrix, self.n_components)),
+            Init::Spectral => {
+                Some(spectral::spectral_coordinates(&base.graph, matrix, self.n_components))
             }
             Init::Random => None,
             Init::Given(start) => Some(start.clone()),
@@ -372,6 +441,16 @@ impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, (), Error> for UmapParams {
     }
 }
 
+impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, Array1<usize>, Error> for UmapParams {
+    type Object = Umap;
+
+    /// A supervised map: the labels of the dataset are the [`target`](UmapParams::target).
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, Array1<usize>>) -> Result<Umap> {
+        let labels = dataset.targets.iter().copied().map(Some);
+        self.clone().target(labels).fit_rows(dataset.records.view())
+    }
+}
+
 impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, Array1<()>, Error> for UmapParams {
     type Object = Umap;
 
@@ -379,3 +458,6 @@ impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, Array1<()>, Error> for UmapPara
         self.fit_rows(dataset.records.view())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array2, ArrayView2, Axis};
 
+use super::graph::Graph;
 use crate::seed::Seed;
 
 /// The map's side before the layout (umap-learn's range of starting coordinates).
@@ -60,4 +61,30 @@ pub(super) fn spread<const D: usize>(start: &Array2<f64>, seed: Seed) -> Vec<[f3
         places.iter_mut().for_each(|place| place[d] = (place[d] - low) * stretch);
     }
     places
+}
+
+/// Coordinates in f32, with zeros up to the compiled width.
+pub(super) fn padded<const D: usize>(coordinates: &Array2<f64>) -> Vec<[f32; D]> {
+    let mut places = vec![[0.0; D]; coordinates.nrows()];
+    for (place, row) in places.iter_mut().zip(coordinates.rows()) {
+        place.iter_mut().zip(row).for_each(|(x, value)| *x = *value as f32);
+    }
+    places
+}
+
+/// For each row of `graph` the weighted mean of its columns' coordinates; a weight of 1 says that the
+/// row is a copy, which goes where the original is.
+pub(super) fn weighted_means(graph: &Graph, coordinates: &Array2<f64>) -> Array2<f64> {
+    let mut means = Array2::zeros((graph.n_rows(), coordinates.ncols()));
+    for (i, mut mean) in means.rows_mut().into_iter().enumerate() {
+        if let Some((original, _)) = graph.row(i).find(|(_, weight)| *weight == 1.0) {
+            mean.assign(&coordinates.row(original as usize));
+            continue;
+        }
+        let sum: f64 = graph.row(i).map(|(_, weight)| f64::from(weight)).sum();
+        for (j, weight) in graph.row(i) {
+            mean.scaled_add(f64::from(weight) / sum, &coordinates.row(j as usize));
+        }
+    }
+    means
 }

@@ -35,7 +35,7 @@ const columns = meta.columns.map((c) => ({ name: c.name, unit: c.unit, values: n
 const keys = u32(meta.keys);       // kept as steps from one to the next
 for (let i = 1; i < n; i++) keys[i] += keys[i - 1];
 const groups = u32(meta.groups);
-const runRows = u32(meta.run_rows);
+const runRows = Array.from({ length: meta.run_rows }, (_, i) => Math.floor(i * n / meta.run_rows));
 const runs = meta.runs.map((pair) => pair.map((c) => numbers(c, runRows.length)));
 const nGroups = meta.colors.length - 1;
 const groupSizes = new Array(nGroups + 1).fill(0);

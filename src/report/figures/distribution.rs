@@ -37,12 +37,12 @@ pub fn histograms(histograms: &Histograms) -> Figure {
     }
     let groups = histograms.color.groups();
     let top = Figure::new(title, 720.0, 0.0).header(&subtitle);
-    let legend = if groups.len() > 1 { 26.0 } else { 0.0 };
+    let legend = if groups.len() > 1 { 32.0 } else { 0.0 };
     let rows = shown.div_ceil(COLUMNS).max(1);
     let mut figure = Figure::new(title, 720.0, top + legend + 122.0 * rows as f64 + 8.0);
     figure.header(&subtitle);
     if groups.len() > 1 {
-        level_legend(&mut figure, (16.0, top + 2.0), &groups);
+        level_legend(&mut figure, (16.0, top + 6.0), &groups);
     }
     for (i, feature) in histograms.features.iter().take(shown).enumerate() {
         let (row, column) = (i / COLUMNS, i % COLUMNS);

@@ -25,12 +25,17 @@ const NO_VALUE: Color = Color(0xc4, 0xc9, 0xd1);
 
 pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
     let letters = Lettering::new(if map.cell.1 < 13.0 { 9.5 } else { 11.5 });
+    let family_letters = Lettering::new(11.5);
     let named = map.cell.1 >= 9.0;
     let widest = |names: &[String], room: f64| {
         names.iter().map(|n| letters.width(n)).fold(0.0, f64::max).min(room)
     };
     let (rows, columns) = (map.rows.len(), map.columns.len());
-    let left = if named { 24.0 + widest(&map.rows, 190.0) } else { 30.0 };
+    let families = if named { Vec::new() } else { families(map) };
+    let left = match named {
+        true => 24.0 + widest(&map.rows, 190.0),
+        false => 30.0 + families.iter().map(|f| family_letters.width(&f.1)).fold(0.0, f64::max),
+    };
     let upright = map.cell.0 < 60.0;
     let head = match (named, upright) {
         (false, _) => 8.0,
@@ -59,11 +64,31 @@ pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
             }
         }
     }
+    for (middle, name) in families {
+        let at = (x0 - 6.0, y0 + map.cell.1 * middle + letters.size * 0.35);
+        figure.text(at, name, family_letters.anchor(Anchor::End));
+    }
     let (_, high) = range(map);
     let bar = (x0 + width + 22.0, y0 - 4.0);
     let scale: fn(f64) -> Color = |share| diverging(2.0 * share - 1.0);
     figure.color_bar(bar, (-high, high), scale);
     figure
+}
+
+/// Where rows are too thin for names: the middle of each family that has room, and its first name.
+fn families(map: &HeatMap) -> Vec<(f64, String)> {
+    let starts = [0].into_iter().chain(map.breaks.iter().copied());
+    let ends = map.breaks.iter().copied().chain([map.rows.len()]);
+    starts
+        .zip(ends)
+        .filter(|(start, end)| end > start && (end - start) as f64 * map.cell.1 >= 12.0)
+        .map(|(start, end)| {
+            let name = crate::report::number::shortened(&map.rows[start], 24);
+            let more =
+                if end - start > 1 { format!(" +{}", end - start - 1) } else { String::new() };
+            ((start + end) as f64 / 2.0, name + &more)
+        })
+        .collect()
 }
 
 /// Symmetric around zero, never beyond 1.

@@ -148,7 +148,7 @@ impl Figure {
             self.rect((x, next), (x + 14.0, bottom), color(share));
         }
         let scale = Scale::new(range.0, range.1, top + HEIGHT, top);
-        let ticks = scale.ticks(4);
+        let ticks = scale.ticks(5);
         for (tick, label) in ticks.iter().zip(tick_labels(&ticks)) {
             let y = scale.at(*tick);
             self.line(vec![(x + 14.0, y), (x + 18.0, y)], MUTED);

@@ -7,6 +7,8 @@ use super::palette::{Color, GRID, INK, MUTED, PAPER, group};
 use super::text::{Anchor, Lettering};
 use crate::report::number::count;
 
+/// Width of the figure in pixels.
+const WIDTH: f64 = 720.0;
 /// A static figure shows at most this many points: more only print over each other.
 const MAX_POINTS: usize = 5000;
 /// Objects less stable than this are drawn hollow.
@@ -62,48 +64,78 @@ pub enum MapAxes {
 
 /// Draws a [`Map`].
 pub fn map(map: &Map) -> Figure {
-    let mut figure = Figure::new(&map.title, 720.0, 540.0);
-    let shown = shown(map);
-    let mut subtitle = map.subtitle.clone();
-    let there = map.x.len().min(map.y.len());
-    if shown.len() < there {
-        let note = format!("{} of {} objects drawn.", count(shown.len()), count(there));
-        subtitle = format!("{subtitle} {note}");
-    }
-    let top = figure.header(&subtitle);
-    let ticked = !matches!(map.axes, MapAxes::Arbitrary);
-    let has_legend = !matches!(map.color, ColorBy::Nothing) || map.stability.is_some();
-    let frame = Frame {
-        left: if ticked { 78.0 } else { 16.0 },
-        top,
-        right: if has_legend { 720.0 - LEGEND_WIDTH - 26.0 } else { 704.0 },
-        bottom: 540.0 - if ticked { 56.0 } else { 34.0 },
-    };
-    let (x, y) = scales(map, &frame, &shown);
-    match &map.axes {
-        MapAxes::Alike(x_title, y_title) | MapAxes::Own(x_title, y_title) => {
-            figure.x_axis(&frame, &x, x_title, "");
-            figure.y_axis(&frame, &y, y_title, "");
-        }
-        MapAxes::Arbitrary => {
-            let note =
-                "Directions and distances on this map have no unit; neighbourhoods do count.";
-            let at = (frame.left, frame.bottom + 20.0);
-            figure.text(at, note, medium().ink(MUTED));
-        }
-    }
-    let (from, to) = frame.corners();
-    figure.frame(from, to, GRID);
-    draw_points(&mut figure, map, &shown, &x, &y);
-    draw_groups(&mut figure, map, &shown, &x, &y);
-    if has_legend {
-        let mut at = (frame.right + 20.0, frame.top - 4.0);
-        at.1 = figure.legend(at, &map.color) + 14.0;
-        if map.stability.is_some() {
-            figure.stability_legend(at);
-        }
-    }
+    let layout = Layout::of(map);
+    let mut figure = layout.figure(map);
+    draw_points(&mut figure, map, &layout);
+    draw_groups(&mut figure, map, &layout);
     figure
+}
+
+/// Where everything goes.
+struct Layout {
+    subtitle: String,
+    /// Indices of the objects drawn.
+    shown: Vec<usize>,
+    frame: Frame,
+    x: Scale,
+    y: Scale,
+}
+
+impl Layout {
+    fn of(map: &Map) -> Self {
+        let shown = shown(map);
+        let mut subtitle = map.subtitle.clone();
+        let there = map.x.len().min(map.y.len());
+        if shown.len() < there {
+            let note = format!("{} of {} objects drawn.", count(shown.len()), count(there));
+            subtitle = format!("{subtitle} {note}");
+        }
+        let top = Figure::new(&map.title, WIDTH, 0.0).header(&subtitle);
+        let left = if matches!(map.axes, MapAxes::Arbitrary) { 16.0 } else { 78.0 };
+        let right = if has_legend(map) { WIDTH - LEGEND_WIDTH - 26.0 } else { WIDTH - 16.0 };
+        let (x, y) = ranges(map, &shown);
+        let own = matches!(map.axes, MapAxes::Own(..));
+        let aspect = if own { 0.75 } else { (y.1 - y.0) / (x.1 - x.0).max(f64::MIN_POSITIVE) };
+        let height = ((right - left) * aspect).clamp(300.0, 460.0);
+        let frame = Frame { left, top, right, bottom: top + height };
+        let (x, y) = if own { (x, y) } else { alike(x, y, &frame) };
+        let (x, y) = (frame.across(x.0, x.1), frame.up(y.0, y.1));
+        Self { subtitle, shown, frame, x, y }
+    }
+
+    /// The figure without its objects.
+    fn figure(&self, map: &Map) -> Figure {
+        let foot = if matches!(map.axes, MapAxes::Arbitrary) { 34.0 } else { 50.0 };
+        let frame = &self.frame;
+        let mut figure = Figure::new(&map.title, WIDTH, frame.bottom + foot);
+        figure.header(&self.subtitle);
+        match &map.axes {
+            MapAxes::Alike(x_title, y_title) | MapAxes::Own(x_title, y_title) => {
+                figure.x_axis(frame, &self.x, x_title, "");
+                figure.y_axis(frame, &self.y, y_title, "");
+            }
+            MapAxes::Arbitrary => {
+                let note =
+                    "Directions and distances on this map have no unit; neighbourhoods do count.";
+                let at = (frame.left, frame.bottom + 20.0);
+                figure.text(at, note, medium().ink(MUTED));
+            }
+        }
+        let (from, to) = frame.corners();
+        figure.frame(from, to, GRID);
+        if has_legend(map) {
+            let mut at = (frame.right + 20.0, frame.top - 4.0);
+            at.1 = figure.legend(at, &map.color) + 14.0;
+            if map.stability.is_some() {
+                figure.stability_legend(at);
+            }
+        }
+        figure
+    }
+}
+
+fn has_legend(map: &Map) -> bool {
+    !matches!(map.color, ColorBy::Nothing) || map.stability.is_some()
 }
 
 /// Indices of the objects drawn, in an order that mixes the groups.
@@ -116,22 +148,21 @@ fn shown(map: &Map) -> Vec<usize> {
     (0..kept).map(|i| finite[i * n / kept.max(1)]).collect()
 }
 
-fn scales(map: &Map, frame: &Frame, shown: &[usize]) -> (Scale, Scale) {
+fn ranges(map: &Map, shown: &[usize]) -> ((f64, f64), (f64, f64)) {
     let xs = shown.iter().map(|&i| map.x[i]).chain(map.centers.iter().map(|c| c.0));
     let ys = shown.iter().map(|&i| map.y[i]).chain(map.centers.iter().map(|c| c.1));
-    let ((x0, x1), (y0, y1)) = (roomy_extent(xs, 0.05), roomy_extent(ys, 0.05));
-    if matches!(map.axes, MapAxes::Own(..)) {
-        return (frame.across(x0, x1), frame.up(y0, y1));
-    }
-    let units_per_px = ((x1 - x0) / frame.width()).max((y1 - y0) / frame.height());
-    let units_per_px = if units_per_px > 0.0 { units_per_px } else { 1.0 };
-    let around = |low: f64, high: f64, px: f64| {
+    (roomy_extent(xs, 0.05), roomy_extent(ys, 0.05))
+}
+
+/// Widens one of the ranges until a unit is as long across as upwards.
+fn alike(x: (f64, f64), y: (f64, f64), frame: &Frame) -> ((f64, f64), (f64, f64)) {
+    let units_per_px = ((x.1 - x.0) / frame.width()).max((y.1 - y.0) / frame.height());
+    let units_per_px = if units_per_px > 0.0 { units_per_px } else { 0.01 };
+    let around = |(low, high): (f64, f64), px: f64| {
         let (middle, half) = (f64::midpoint(low, high), units_per_px * px / 2.0);
         (middle - half, middle + half)
     };
-    let (x0, x1) = around(x0, x1, frame.width());
-    let (y0, y1) = around(y0, y1, frame.height());
-    (frame.across(x0, x1), frame.up(y0, y1))
+    (around(x, frame.width()), around(y, frame.height()))
 }
 
 /// Big points for few objects, small ones for many.
@@ -145,7 +176,8 @@ pub(crate) fn radius(n: usize) -> f64 {
     }
 }
 
-fn draw_points(figure: &mut Figure, map: &Map, shown: &[usize], x: &Scale, y: &Scale) {
+fn draw_points(figure: &mut Figure, map: &Map, layout: &Layout) {
+    let Layout { shown, x, y, .. } = layout;
     let looks = map.color.looks(map.x.len());
     let radius = radius(shown.len());
     let layers = if shown.len() > 1000 { LAYERS } else { shown.len().max(1) };
@@ -178,7 +210,8 @@ fn draw_points(figure: &mut Figure, map: &Map, shown: &[usize], x: &Scale, y: &S
 }
 
 /// The number of each group at its centre or median.
-fn draw_groups(figure: &mut Figure, map: &Map, shown: &[usize], x: &Scale, y: &Scale) {
+fn draw_groups(figure: &mut Figure, map: &Map, layout: &Layout) {
+    let Layout { shown, x, y, .. } = layout;
     let ColorBy::Groups { labels, .. } = &map.color else { return };
     let groups = map.color.groups();
     if groups.len() > 28 || groups.len() < 2 {
@@ -237,18 +270,11 @@ pub fn biplot(biplot: &Biplot) -> Figure {
         axes: MapAxes::Alike(biplot.axes.0.clone(), biplot.axes.1.clone()),
         ..Map::default()
     };
-    let mut figure = map(&objects);
-    let shown = shown(&objects);
-    let has_legend = !matches!(biplot.color, ColorBy::Nothing);
-    let top = Figure::new(&objects.title, 720.0, 540.0).header(&objects.subtitle);
-    let frame = Frame {
-        left: 78.0,
-        top,
-        right: if has_legend { 720.0 - LEGEND_WIDTH - 26.0 } else { 704.0 },
-        bottom: 484.0,
-    };
-    let (x, y) = scales(&objects, &frame, &shown);
-    draw_arrows(&mut figure, biplot, &frame, (x.at(0.0), y.at(0.0)));
+    let layout = Layout::of(&objects);
+    let mut figure = layout.figure(&objects);
+    draw_points(&mut figure, &objects, &layout);
+    let origin = (layout.x.at(0.0), layout.y.at(0.0));
+    draw_arrows(&mut figure, biplot, &layout.frame, origin);
     figure
 }
 

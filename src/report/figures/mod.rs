@@ -32,6 +32,3 @@ pub use shap::{Shap, shap_bar, shap_dependence, shap_summary, shap_waterfall};
 pub use stability::{StabilityCard, stability};
 pub use tree::{Tree, TreeNode, tree};
 pub use variance::{Curves, Loadings, Scree, curves, loadings, scree};
-
-#[cfg(test)]
-mod gallery;

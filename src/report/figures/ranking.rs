@@ -32,6 +32,8 @@ pub struct Ranking {
     pub subtitle: String,
     /// What the bars measure.
     pub measure: String,
+    /// Where bars begin: 0, or what chance would give.
+    pub baseline: f64,
     /// The features, best first.
     pub rows: Vec<Ranked>,
 }
@@ -54,11 +56,11 @@ pub fn ranking(ranking: &Ranking) -> Figure {
         let (low, high) = r.interval.unwrap_or((r.value, r.value));
         [r.value, low, high]
     });
-    let (low, high) = extent(ends.chain([0.0]));
-    let room = if low < 0.0 { (high - low) * 0.04 } else { 0.0 };
+    let (low, high) = extent(ends.chain([ranking.baseline]));
+    let room = if low < ranking.baseline { (high - low) * 0.04 } else { 0.0 };
     let x = frame.across(low - room, high + (high - low) * 0.04);
     figure.x_axis(&frame, &x, &ranking.measure, "");
-    let zero = x.at(0.0);
+    let zero = x.at(ranking.baseline);
     for (i, row) in shown.iter().enumerate() {
         let y = frame.top + 24.0 * (i as f64 + 0.5) + 3.0;
         let color = if row.chosen { ACCENT } else { UNASSIGNED };

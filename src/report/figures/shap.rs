@@ -56,6 +56,7 @@ pub fn shap_bar(shap: &Shap) -> Figure {
         title: "What the forest looks at".into(),
         subtitle: format!("How far each feature moves the {} on average.", shap.output),
         measure: "mean |SHAP value|".into(),
+        baseline: 0.0,
         rows: rows.collect(),
     })
 }

@@ -29,7 +29,7 @@ pub struct Tree {
 
 /// Deeper nodes are not drawn.
 const MAX_DEPTH: usize = 4;
-const WIDTH: f64 = 132.0;
+const WIDTH: f64 = 158.0;
 const HEIGHT: f64 = 46.0;
 const LEVEL: f64 = 92.0;
 

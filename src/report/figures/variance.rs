@@ -3,7 +3,7 @@
 use super::axis::{Frame, extent, medium, small};
 use super::canvas::{Figure, Ink};
 use super::heat::{HeatMap, draw_heat_map};
-use super::palette::{ACCENT, CONTRAST, GRID, INK, MUTED, UNASSIGNED};
+use super::palette::{ACCENT, CONTRAST, GRID, INK, MUTED, PAPER, UNASSIGNED};
 use super::text::Anchor;
 
 /// More components than this are not drawn.
@@ -38,7 +38,7 @@ pub fn scree(scree: &Scree) -> Figure {
     let slot = frame.width() / n.max(1) as f64;
     let middle = |i: usize| frame.left + slot * (i as f64 + 0.5);
     let half = (slot * 0.34).min(36.0);
-    let mut cumulative = 0.0;
+    let (mut cumulative, mut labels) = (0.0, Vec::new());
     for (i, share) in scree.shares.iter().take(n).enumerate() {
         let x = middle(i);
         let color = if i < scree.n_above_noise { ACCENT } else { UNASSIGNED };
@@ -49,32 +49,41 @@ pub fn scree(scree: &Scree) -> Figure {
             above = figure.whisker_up(x, y.at(100.0 * low), y.at(100.0 * high));
         }
         let centered = small().anchor(Anchor::Middle);
-        figure.text((x, above.min(bar) - 7.0), percent(*share), centered.ink(INK).bold());
+        labels.push((x, above.min(bar) - 7.0, percent(*share)));
         cumulative += share;
         figure.text((x, frame.bottom + 18.0), format!("PC{}", i + 1), centered.ink(INK));
-        let total =
-            if i == 0 { percent(cumulative) } else { format!("\u{3a3} {}", percent(cumulative)) };
+        let total = format!("\u{3a3} {}", percent(cumulative));
         figure.text((x, frame.bottom + 35.0), total, centered);
     }
     figure.line(vec![(frame.left, frame.bottom), (frame.right, frame.bottom)], MUTED);
-    let noise: Vec<_> =
-        scree.noise.iter().take(n).enumerate().map(|(i, v)| (middle(i), y.at(100.0 * v))).collect();
+    let noise = scree.noise.iter().take(n).enumerate();
+    noise_line(&mut figure, &frame, noise.map(|(i, v)| (middle(i), y.at(100.0 * v))).collect());
+    // Above the noise line, which would strike some of them through.
+    for (x, y, label) in labels {
+        let letters = small().ink(INK).bold().anchor(Anchor::Middle);
+        let half = letters.width(&label) / 2.0 + 2.0;
+        figure.rect((x - half, y - 10.0), (x + half, y + 3.0), Ink::from(PAPER).alpha(0.85));
+        figure.text((x, y), label, letters);
+    }
+    let note = "\u{3a3}: this component and those before it. Whiskers: 95 % intervals.";
+    figure.text((16.0, 410.0), note, small());
+    figure
+}
+
+/// What noise would explain, and its name in the free corner.
+fn noise_line(figure: &mut Figure, frame: &Frame, noise: Vec<(f64, f64)>) {
+    if noise.is_empty() {
+        return;
+    }
     let ink = Ink::from(CONTRAST).width(2.0);
     figure.line(noise.clone(), ink);
     for at in &noise {
         figure.dot(*at, 3.2, CONTRAST);
     }
-    if let (Some(last), Some(first)) = (noise.last(), noise.first()) {
-        let y = last.1.min(first.1) - 34.0;
-        let y = y.max(frame.top + 14.0);
-        figure.line(vec![(frame.right - 196.0, y - 4.0), (frame.right - 172.0, y - 4.0)], ink);
-        figure.dot((frame.right - 184.0, y - 4.0), 3.2, CONTRAST);
-        let at = (frame.right - 164.0, y);
-        figure.text(at, "noise (parallel analysis)", small().ink(INK));
-    }
-    let note = "\u{3a3}: this component and those before it. Whiskers: 95 % intervals.";
-    figure.text((16.0, 410.0), note, small());
-    figure
+    let (left, y) = (frame.right - 186.0, frame.top + 10.0);
+    figure.line(vec![(left, y - 4.0), (left + 24.0, y - 4.0)], ink);
+    figure.dot((left + 12.0, y - 4.0), 3.2, CONTRAST);
+    figure.text((left + 32.0, y), "noise (parallel analysis)", small().ink(INK));
 }
 
 fn percent(share: f64) -> String {
