@@ -6,6 +6,7 @@
 mod groups;
 mod peer;
 mod regions;
+mod table;
 mod tsne;
 mod umap;
 

@@ -3,8 +3,13 @@
 use std::time::Instant;
 
 /// Each knows some stages and passes on the others.
-const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 4] =
-    [crate::groups::run, crate::regions::run, crate::tsne::run, crate::umap::run];
+const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 5] = [
+    crate::groups::run,
+    crate::regions::run,
+    crate::table::run,
+    crate::tsne::run,
+    crate::umap::run,
+];
 
 /// Runs the stage named by the first argument and prints its JSON line.
 pub fn run(arguments: &[String]) {
