@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use polariscope::image::LabelImage;
 use polariscope::progress::Progress;
 use polariscope::report::screen::Style;
 use polariscope::table::{self, Table};
@@ -15,6 +16,7 @@ use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
 use super::args::{Color, Globals, Input, Output};
+use super::pixels::{Images, is_image, measured};
 
 /// How this run talks to the person or program that started it.
 pub struct Console {
@@ -60,6 +62,9 @@ impl Console {
                 .read_to_end(&mut bytes)
                 .map_err(|e| Error::io(format!("stdin cannot be read: {e}")))?;
             Table::from_bytes("stdin", &bytes)?
+        } else if is_image(&input.table) {
+            let labels = LabelImage::open(&input.table)?;
+            measured(&input.table, &labels, &Images::default())?
         } else {
             Table::open(&input.table)?
         };

@@ -2,6 +2,7 @@
 
 mod args;
 mod console;
+mod pixels;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,12 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Region properties of a label image
+    Measure => measure,
+    /// From an image to labels
+    Segment => segment,
+    /// Predicted labels against the truth
+    Compare => compare,
     /// One row per column: counts, mean, quartiles, role and unit
     Describe => describe,
     /// Square table of correlations between the columns
@@ -63,6 +70,8 @@ commands! {
     Embed => embed,
     /// Groups of objects: adds the column `cluster`
     Cluster => cluster,
+    /// What survives another run and another sample: the non-determinism report alone
+    Stability => stability,
     /// Which features separate the groups
     Select => select,
     /// A random forest on a table column

@@ -3,17 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use polariscope::image::LabelImage;
+use polariscope::table::Table;
 use polariscope::walkthrough::{ClusterOn, Groups, Map, Outcome, Recipe, Step, check_folder};
 use polariscope::{Error, Result};
 
 use super::Console;
 use super::args::{Globals, Input, Scaled};
+use super::pixels::{Images, is_image, measured};
 
 #[derive(Debug, Args)]
 pub struct Walk {
-    /// Measurements: csv, tsv (also .gz), parquet, arrow; `-` is stdin
+    /// Measurements: csv, tsv (also .gz), parquet, arrow; `-` is stdin. A label image is measured first
     #[arg(required = true)]
     table: Option<PathBuf>,
+    /// Label image whose labels are the keys of the table: linked in the report
+    #[arg(long, value_name = "LABELS.tif")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    images: Images,
     /// Folder to write [default: TABLE-stem.explore]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -44,17 +52,12 @@ pub struct Walk {
 
 impl Walk {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
-        let Some(path) = &self.table else {
-            return Err(Error::parameter("TABLE", "nothing", "a file of measurements"));
+        let folder = match &self.output {
+            Some(folder) => folder.clone(),
+            None => default_folder(self.path()?),
         };
-        let folder = self.output.clone().unwrap_or_else(|| default_folder(path));
         check_folder(&folder, globals.existing())?;
-        let table = console.read(&Input { table: path.clone() })?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let outcome = Outcome::of(&name, table, &self.recipe(globals), |step: Step| {
-            console.progress(step.name())
-        })
-        .map_err(|e| e.in_file(path))?;
+        let outcome = self.outcome(globals, console)?;
         outcome.write(&folder, globals.existing())?;
         if console.json() {
             return console.print_json(outcome.summary()?);
@@ -63,6 +66,56 @@ impl Walk {
             return Ok(());
         }
         console.print(&outcome.screen(&folder.join("report.html"), console.style()))
+    }
+
+    /// `explore stability`: the same, with only what was repeated on the screen and in the folder.
+    pub fn stability(&self, globals: &Globals, console: &Console) -> Result<()> {
+        if let Some(folder) = &self.output {
+            check_folder(folder, globals.existing())?;
+        }
+        let outcome = self.outcome(globals, console)?;
+        if let Some(folder) = &self.output {
+            outcome.write_stability(folder, globals.existing())?;
+        }
+        console.print_json(outcome.stability_summary()?)?;
+        console.print(&outcome.stability_screen(console.style()))
+    }
+
+    fn path(&self) -> Result<&Path> {
+        self.table
+            .as_deref()
+            .ok_or_else(|| Error::parameter("TABLE", "nothing", "a file of measurements"))
+    }
+
+    fn outcome(&self, globals: &Globals, console: &Console) -> Result<Outcome> {
+        let path = self.path()?;
+        let (table, labels) = self.table_and_labels(path, console)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let progress = |step: Step| console.progress(step.name());
+        let outcome = Outcome::of(&name, table, &self.recipe(globals), progress)
+            .map_err(|e| e.in_file(path))?;
+        match labels {
+            Some(labels) => outcome.with_labels(labels),
+            None => Ok(outcome),
+        }
+    }
+
+    /// The table, measured first if an image was given, and the label image to link it with.
+    fn table_and_labels(
+        &self,
+        path: &Path,
+        console: &Console,
+    ) -> Result<(Table, Option<LabelImage>)> {
+        if is_image(path) {
+            let labels = LabelImage::open(path)?;
+            return Ok((measured(path, &labels, &self.images)?, Some(labels)));
+        }
+        if !self.images.is_empty() {
+            return Err(Error::parameter("--image", "an image", "given with a label image")
+                .help("a table is measured already: `explore LABELS.tif --image IMAGE.tif`"));
+        }
+        let table = console.read(&Input { table: path.to_owned() })?;
+        Ok((table, self.labels.as_ref().map(LabelImage::open).transpose()?))
     }
 
     fn recipe(&self, globals: &Globals) -> Recipe {

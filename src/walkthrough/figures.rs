@@ -133,7 +133,7 @@ impl Outcome {
         )
     }
 
-    fn stability_card(&self) -> Figure {
+    pub(super) fn stability_card(&self) -> Figure {
         let map = self.umap.as_ref().map(|u| &u.stability);
         let curve = |value: fn(&crate::stability::ScalePoint) -> f64| -> Vec<(usize, f64)> {
             map.map(|m| m.curve.iter().map(|p| (p.k, value(p))).collect()).unwrap_or_default()

@@ -25,6 +25,18 @@ impl Outcome {
         draft.move_to(folder)
     }
 
+    /// Writes the non-determinism report alone: its summary and its card.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_stability(&self, folder: &Path, existing: Existing) -> Result<Vec<PathBuf>> {
+        check_folder(folder, existing)?;
+        let draft = Draft::beside(folder)?;
+        text(&draft.0, "stability.svg", &self.stability_card().svg())?;
+        text(&draft.0, MARK, &format!("{:#}\n", self.stability_summary()?))?;
+        draft.move_to(folder)
+    }
+
     fn fill(&self, draft: &Path) -> Result<()> {
         let objects = self.objects()?;
         table::write(&objects, &draft.join("objects.parquet"), Existing::Overwrite)?;
@@ -107,7 +119,9 @@ impl Draft {
             return files(folder);
         }
         let written = files(&self.0)?;
-        for stale in files(&folder.join("figures")).unwrap_or_default() {
+        let drawn = |file: &PathBuf| file.extension().is_some_and(|s| s == "svg" || s == "png");
+        let figures = files(&folder.join("figures")).unwrap_or_default();
+        for stale in figures.into_iter().filter(drawn) {
             let place = folder.join("figures").join(stale);
             fs::remove_file(&place).map_err(|e| cannot_write(&place, &e))?;
         }

@@ -20,6 +20,7 @@ use crate::classify::{Model, RandomForest};
 use crate::embed::{ExplainedVariance, Pca};
 use crate::error::{Error, Result};
 use crate::explain::{Shap, TreeShap};
+use crate::image::LabelImage;
 use crate::progress::Progress;
 use crate::select::Selection;
 use crate::stability::{Evidence, Verdict};
@@ -104,6 +105,8 @@ pub struct Outcome {
     pub forest: Option<Classifier>,
     /// What may be reported.
     pub verdict: Verdict,
+    /// The label image that belongs to the table, if one was given.
+    pub labels: Option<LabelImage>,
 }
 
 /// The forest that was distilled from the groups.
@@ -195,7 +198,28 @@ impl Outcome {
             selection,
             forest,
             verdict,
+            labels: None,
         })
+    }
+
+    /// Links the label image whose labels are the keys of the table.
+    ///
+    /// # Errors
+    /// A table without a key, or one none of whose keys is in the image.
+    pub fn with_labels(mut self, labels: LabelImage) -> Result<Self> {
+        let Some(key) = self.columns.key() else {
+            return Err(Error::data("no column says which label a row belongs to")
+                .help("add the column `label`, or leave out --labels"));
+        };
+        let known = labels.labels();
+        let all: Vec<usize> = (0..self.features.n_rows()).collect();
+        if !self.keys(&all).iter().any(|key| known.binary_search(key).is_ok()) {
+            return Err(Error::data("none of the keys is a label of the image")
+                .at_column(key)
+                .help("give the label image that the table was measured on"));
+        }
+        self.labels = Some(labels);
+        Ok(self)
     }
 }
 

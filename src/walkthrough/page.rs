@@ -3,8 +3,9 @@
 use super::Outcome;
 use crate::embed::procrustes;
 use crate::error::Result;
+use crate::image::LabelImage;
 use crate::report::figures::Figure;
-use crate::report::{Column, Explorer, Report, Section, count, significant};
+use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
 use crate::stability::{ClusterGrade, unseen_share};
 use crate::table::numbers_of;
 
@@ -222,13 +223,13 @@ impl Outcome {
             columns,
             groups: rows.iter().map(|&row| self.groups.stability.labels[row]).collect(),
             axes,
-            image: None,
+            image: self.labels.as_ref().and_then(layer),
             runs,
         })
     }
 
     /// The key of each analysed row, or its line in the table when the keys are not whole numbers.
-    fn keys(&self, rows: &[usize]) -> Vec<u32> {
+    pub(super) fn keys(&self, rows: &[usize]) -> Vec<u32> {
         let lines = || rows.iter().map(|&row| self.features.rows()[row] as u32 + 1).collect();
         let Some(values) = self.columns.key().and_then(|key| numbers_of(&self.table.frame, key))
         else {
@@ -243,6 +244,14 @@ impl Outcome {
             })
             .collect();
         keys.unwrap_or_else(lines)
+    }
+}
+
+/// A plane of labels for the linked view; stacks are not shown.
+fn layer(labels: &LabelImage) -> Option<LabelLayer> {
+    match *labels.shape() {
+        [height, width] => Some(LabelLayer { width, height, labels: labels.pixels().to_vec() }),
+        _ => None,
     }
 }
 

@@ -31,6 +31,23 @@ impl Outcome {
         screen.text(style)
     }
 
+    /// The screen of the non-determinism report alone.
+    pub fn stability_screen(&self, style: Style) -> String {
+        let repeated = ["PCA", "UMAP", "K-means", "Features"];
+        let screen = Screen {
+            title: vec![self.name.clone(), format!("{} objects", count(self.features.n_rows()))],
+            findings: self
+                .findings()
+                .into_iter()
+                .filter(|(label, _)| repeated.contains(&label.as_str()))
+                .collect(),
+            verdict: Some((self.verdict.light, self.verdict.sentence.clone())),
+            notes: self.notes(),
+            ..Screen::default()
+        };
+        screen.text(style)
+    }
+
     fn feature_rows(&self) -> Vec<FeatureRow> {
         let names = self.features.names();
         let same = redundancies(&self.correlation, SAME);

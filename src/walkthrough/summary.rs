@@ -46,6 +46,34 @@ impl Outcome {
         }))
     }
 
+    /// What of it was repeated: the JSON of `explore stability`.
+    ///
+    /// # Errors
+    /// As [`summary`](Self::summary).
+    pub fn stability_summary(&self) -> Result<Value> {
+        let mut summary = self.summary()?;
+        let kept = [
+            "schema_version",
+            "generator",
+            "version",
+            "input",
+            "recipe",
+            "seed",
+            "backend",
+            "n_rows",
+            "features",
+            "pca",
+            "umap",
+            "clusters",
+            "selection",
+            "trust",
+        ];
+        if let Value::Object(fields) = &mut summary {
+            fields.retain(|name, _| kept.contains(&name.as_str()));
+        }
+        Ok(summary)
+    }
+
     fn pca_json(&self) -> Value {
         let explained = self.variance.components();
         let rules = self.variance.stop_rules();

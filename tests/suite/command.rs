@@ -1,0 +1,238 @@
+//! The command as people run it: outputs, exit codes, errors, the same bytes again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder of this test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn dataset(name: &str) -> String {
+    format!("{}/datasets/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn explore(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_explore"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn stdout(folder: &Path, arguments: &[&str]) -> String {
+    let output = explore(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&stdout(folder, arguments)).unwrap()
+}
+
+#[test]
+fn the_main_job_writes_what_it_promises() {
+    let here = folder("main_job");
+    let screen = stdout(&here, &[&dataset("blobs.csv"), "--labels", &dataset("blobs_labels.tif")]);
+    assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+    for label in ["PCA", "UMAP", "t-SNE", "K-means", "Features", "Forest", "report"] {
+        assert!(screen.lines().any(|line| line.starts_with(label)), "no {label} in\n{screen}");
+    }
+    let out = here.join("blobs.explore");
+    for file in ["report.html", "features.csv", "model.json", "model.cl", "objects.parquet"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    let objects = fs::read_to_string(out.join("objects.csv")).unwrap();
+    let head = objects.lines().next().unwrap();
+    for column in [
+        "label",
+        "pca_0",
+        "umap_0",
+        "umap_1",
+        "tsne_1",
+        "cluster",
+        "cluster_confidence",
+        "stability",
+    ] {
+        assert!(head.split(',').any(|c| c == column), "{column} in {head}");
+    }
+    assert_eq!(objects.lines().count(), 62);
+    let summary: Value =
+        serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["schema_version"], 1);
+    assert!(["green", "amber", "red"].contains(&summary["trust"]["light"].as_str().unwrap()));
+    let report = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("Content-Security-Policy") && !report.contains("https://"));
+}
+
+#[test]
+fn the_same_bytes_on_any_number_of_threads_and_again() {
+    let here = folder("threads");
+    let mut seen: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for (run, threads) in ["1", "2", "7", "2"].into_iter().enumerate() {
+        let out = format!("run{run}");
+        stdout(
+            &here,
+            &[&dataset("cells.csv"), "-q", "-o", &out, "--threads", threads, "--runs", "4"],
+        );
+        let read = |name: &str| fs::read(here.join(&out).join(name)).unwrap();
+        seen.push((read("objects.csv"), read("summary.json")));
+    }
+    assert!(seen.iter().all(|files| *files == seen[0]));
+}
+
+#[test]
+fn cells_of_known_kinds_are_found_again() {
+    let here = folder("cells");
+    let summary = json(&here, &["--json", &dataset("cells.csv"), "--runs", "4", "-k", "4"]);
+    assert_eq!(summary["clusters"]["k"], 4);
+    let objects = fs::read_to_string(here.join("cells.explore/objects.csv")).unwrap();
+    let head: Vec<&str> = objects.lines().next().unwrap().split(',').collect();
+    let column = |name: &str| head.iter().position(|c| *c == name).unwrap();
+    let (truth, cluster) = (column("truth"), column("cluster"));
+    let mut kinds: Vec<&str> = Vec::new();
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for line in objects.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let kind = kinds.iter().position(|k| *k == cells[truth]).unwrap_or_else(|| {
+            kinds.push(cells[truth]);
+            kinds.len() - 1
+        });
+        a.push(kind + 1);
+        b.push(cells[cluster].parse::<usize>().unwrap());
+    }
+    let agreement = polariscope::cluster::agreement::adjusted_rand(&a, &b).unwrap();
+    assert!(agreement > 0.85, "adjusted Rand index with the truth: {agreement}");
+}
+
+#[test]
+fn single_steps_speak_json_and_csv() {
+    let here = folder("steps");
+    let blobs = dataset("blobs.csv");
+    let described = json(&here, &["describe", &blobs, "--json"]);
+    assert_eq!(described["columns"][0]["name"], "label");
+    let correlated = stdout(&here, &["correlate", &blobs, "--method", "spearman"]);
+    assert!(correlated.starts_with("column,area,"), "{}", &correlated[..80]);
+    let pca = json(&here, &["embed", "pca", &blobs, "--json", "-o", "pca.csv"]);
+    let shares: f64 = pca["explained_variance_ratio"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|share| share.as_f64().unwrap())
+        .sum();
+    assert!(shares > 0.9 && shares <= 1.0 + 1e-12);
+    let groups =
+        json(&here, &["cluster", "kmeans", &blobs, "-k", "2", "--json", "-o", "g.parquet"]);
+    assert_eq!(groups["sizes"].as_array().unwrap().len(), 2);
+    let ranking = stdout(&here, &["select", "g.parquet"]);
+    assert!(ranking.starts_with("rank,feature,correlation"), "{ranking}");
+    let trained =
+        json(&here, &["train", "g.parquet", "--target", "cluster", "-o", "m.json", "--json"]);
+    assert!(trained["cv_accuracy"].as_f64().unwrap() > 0.8);
+    let predicted = stdout(&here, &["predict", "m.json", &blobs]);
+    assert!(predicted.lines().next().unwrap().ends_with("predicted,probability_1,probability_2"));
+    let shap = stdout(&here, &["explain", "m.json", &blobs]);
+    assert!(shap.starts_with("row,feature,output,shap\n0,"));
+    let columns = json(&here, &["columns", "Circ.", "--json"]);
+    assert_eq!(columns["name"], "circularity");
+    assert!(json(&here, &["doctor", "--json"])["threads"].as_u64().unwrap() > 0);
+    assert!(stdout(&here, &["completions", "bash"]).contains("_explore"));
+    let demo = stdout(&here, &["demo", "there"]);
+    assert_eq!(demo.trim(), "explore there/blobs.csv");
+}
+
+#[test]
+fn measuring_the_demo_gives_its_table() {
+    let here = folder("measure");
+    let (labels, image) = (dataset("blobs_labels.tif"), dataset("blobs.tif"));
+    let whole = stdout(&here, &["measure", &labels, "--image", &image]);
+    assert_eq!(whole, fs::read_to_string(dataset("blobs.csv")).unwrap());
+    let tiled = stdout(&here, &["measure", &labels, "--image", &image, "--tile", "37"]);
+    assert_eq!(tiled, whole);
+    stdout(&here, &["segment", &image, "-o", "s.tif", "--spot-sigma", "4", "--outline-sigma", "1"]);
+    let same = json(&here, &["compare", &labels, &labels, "--json"]);
+    assert_eq!((&same["f1"], &same["fp"]), (&Value::from(1.0), &Value::from(0)));
+    stdout(&here, &[&labels, "--image", &image, "-o", "from_pixels", "--runs", "3"]);
+    assert!(here.join("from_pixels/report.html").is_file());
+}
+
+/// A bad input: the arguments after the file, the file's content, and words the message must have.
+struct Bad {
+    name: &'static str,
+    content: &'static [u8],
+    words: &'static [&'static str],
+}
+
+#[test]
+fn bad_tables_are_refused_with_a_remedy_and_leave_nothing_behind() {
+    let here = folder("bad");
+    let cases = [
+        Bad { name: "empty.csv", content: b"", words: &["empty.csv"] },
+        Bad { name: "header.csv", content: b"label,area,perimeter\n", words: &["header.csv"] },
+        Bad { name: "one_row.csv", content: b"label,area,perimeter\n1,2,3\n", words: &["row"] },
+        Bad { name: "text.csv", content: b"a,b\nx,y\nz,w\n", words: &["column"] },
+        Bad {
+            name: "constant.csv",
+            content: b"area,perimeter\n1,2\n1,2\n1,2\n1,2\n1,2\n",
+            words: &["constant"],
+        },
+        Bad {
+            name: "ragged.csv",
+            content: b"area,perimeter,extent\n1,2,3\n1,2\n4,5,6\n",
+            words: &["row 3"],
+        },
+        Bad { name: "twice.csv", content: b"area,area\n1,2\n3,4\n", words: &["area", "twice"] },
+        Bad {
+            name: "few.csv",
+            content: b"area,perimeter\n1,2\n3,5\n2,2\n7,4\n9,1\n6,6\n",
+            words: &["n_neighbors = 15", "--n-neighbors"],
+        },
+    ];
+    for case in cases {
+        fs::write(here.join(case.name), case.content).unwrap();
+        let output = explore(&here, &[case.name]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{}: {message}", case.name);
+        for word in case.words {
+            assert!(message.contains(word), "{}: no `{word}` in {message}", case.name);
+        }
+        assert!(!message.contains("panicked"), "{}: {message}", case.name);
+        let stem = case.name.trim_end_matches(".csv");
+        assert!(!here.join(format!("{stem}.explore")).exists(), "{} left a folder", case.name);
+        let output = explore(&here, &[case.name, "--json"]);
+        let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(error["error"]["message"].is_string(), "{error}");
+    }
+    assert_eq!(explore(&here, &["missing.csv"]).status.code(), Some(1));
+    assert_eq!(explore(&here, &["."]).status.code(), Some(1));
+    assert_eq!(explore(&here, &["--no-such-flag"]).status.code(), Some(2));
+    let too_many = explore(&here, &[&dataset("blobs.csv"), "-k", "62"]);
+    assert!(String::from_utf8_lossy(&too_many.stderr).contains("at most the number of rows (61)"));
+}
+
+#[test]
+fn what_is_not_ours_is_not_replaced() {
+    let here = folder("foreign");
+    fs::create_dir(here.join("blobs.explore")).unwrap();
+    fs::write(here.join("blobs.explore/thesis.txt"), "years of work").unwrap();
+    let output = explore(&here, &[&dataset("blobs.csv"), "--runs", "2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("was not written by explore"), "{message}");
+    stdout(&here, &[&dataset("blobs.csv"), "--runs", "2", "--overwrite"]);
+    assert_eq!(fs::read_to_string(here.join("blobs.explore/thesis.txt")).unwrap(), "years of work");
+    // A second run replaces its own folder without being asked.
+    stdout(&here, &[&dataset("blobs.csv"), "--runs", "2"]);
+
+    fs::write(here.join("mine.csv"), "precious").unwrap();
+    let output = explore(&here, &["standardize", &dataset("blobs.csv"), "-o", "mine.csv"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_to_string(here.join("mine.csv")).unwrap(), "precious");
+}
