@@ -4,6 +4,9 @@
 //! does one piece of work for `benches/peers/*.py` and prints `{"cpu":.., "wall":.., quality..}`.
 
 mod peer;
+mod table;
+mod tsne;
+mod umap;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();

@@ -28,4 +28,10 @@ pub mod stability;
 
 pub mod report;
 
+pub mod walkthrough;
+
 pub use error::{Error, Result};
+
+/// Version of the JSON that `--json`, `summary.json` and model files carry; raised when a field
+/// changes its meaning or goes.
+pub const SCHEMA_VERSION: u32 = 1;

@@ -1,3 +1,9 @@
-//! The command `explore`.
+//! The command `explore`: parse, run, and turn the outcome into an exit code.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

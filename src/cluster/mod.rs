@@ -1,1 +1,18 @@
-//! Groups of objects: K-means, the choice of k, and how two groupings agree.
+//! Groups of objects: K-means, the choice of k, other ways to group, and how two groupings agree.
+
+pub mod agreement;
+mod choose_k;
+mod density;
+mod kmeans;
+mod lasso;
+mod mixture;
+mod silhouette;
+mod single_population;
+
+pub use choose_k::{Candidate, ChoiceOfK, Gap, choose_k, gap};
+pub use density::{Dbscan, DbscanParams, Optics, OpticsParams};
+pub use kmeans::{Init, KMeans, KMeansParams};
+pub use lasso::{Lasso, Polygon};
+pub use mixture::{GaussianMixture, GaussianMixtureParams};
+pub use silhouette::{SILHOUETTE_ROWS, Silhouette, silhouette};
+pub use single_population::{Null, SIMULATED_ROWS, single_population};

@@ -1,1 +1,16 @@
 //! Few coordinates for many features: PCA, neighbours, UMAP, t-SNE, and how faithful they are.
+
+pub mod neighbors;
+pub mod quality;
+pub mod umap;
+pub mod tsne;
+mod explained;
+mod moments;
+mod pca;
+mod procrustes;
+
+pub use explained::{Explained, ExplainedVariance, StopRules, r_squared_on_map};
+pub(crate) use moments::Moments;
+pub use pca::{Pca, PcaParams};
+pub(crate) use pca::{first_component, not_finite, symmetric_eigen};
+pub use procrustes::{Procrustes, procrustes};

@@ -147,6 +147,24 @@ impl Property {
         names: Names,
         channel: Option<(&str, usize)>,
     ) -> Vec<String> {
+        self.columns_at(&self.indices(ndim), names, channel)
+    }
+
+    /// The indices of the family, or the one percentage asked for.
+    pub(super) fn indices_with(&self, ndim: usize, only: Option<&str>) -> Vec<(String, String)> {
+        match (self.index, only) {
+            (Index::Percent, Some(percent)) => vec![(percent.to_owned(), percent.to_owned())],
+            _ => self.indices(ndim),
+        }
+    }
+
+    /// [`columns`](Self::columns) for these indices.
+    pub(super) fn columns_at(
+        &self,
+        indices: &[(String, String)],
+        names: Names,
+        channel: Option<(&str, usize)>,
+    ) -> Vec<String> {
         let channel = channel.filter(|_| self.intensity);
         let stem = match names {
             Names::Canonical => self.name,
@@ -154,7 +172,7 @@ impl Property {
             _ if !self.skimage.is_empty() => self.skimage,
             _ => self.name,
         };
-        let columns = self.indices(ndim).into_iter().map(|(ours, counted)| {
+        let columns = indices.iter().map(|(ours, counted)| {
             let (mark, index) =
                 if names == Names::Canonical { ("_", ours) } else { ("-", counted) };
             let mark = if index.is_empty() { "" } else { mark };

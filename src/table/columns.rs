@@ -141,6 +141,12 @@ impl Columns {
     ///
     /// Columns of one reason stand together, and names that differ only after their first part share a `*`.
     pub fn left_out(&self) -> String {
+        let parts = self.reasons().into_iter().map(|(names, reason)| format!("{names} ({reason})"));
+        parts.collect::<Vec<_>>().join(" · ")
+    }
+
+    /// The same in parts: names, and the reason they share.
+    pub fn reasons(&self) -> Vec<(String, String)> {
         let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for column in &self.0 {
             let Some(reason) = column.left_out.as_deref() else { continue };
@@ -149,10 +155,8 @@ impl Columns {
                 None => reasons.push((reason, vec![&column.name])),
             }
         }
-        let group = |(reason, names): (&str, Vec<&str>)| {
-            format!("{} ({reason})", collapsed(&names).join(" "))
-        };
-        reasons.into_iter().map(group).collect::<Vec<_>>().join(" · ")
+        let part = |(reason, names): (&str, Vec<&str>)| (collapsed(&names).join(" "), reason.to_owned());
+        reasons.into_iter().map(part).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! From files to a finite, named matrix: reading, column roles, summary, correlation, scaling.
 
+mod attach;
+mod classes;
 mod columnar;
 mod columns;
 mod correlation;
@@ -16,10 +18,12 @@ mod text;
 mod values;
 mod write;
 
+pub use attach::{label_column, optional_column, with_columns, with_values};
+pub use classes::Classes;
 pub use columnar::is_guarded;
 pub use columns::{Column, Columns, MISSING_ALLOWED, Selection};
 pub use correlation::{
-    Correlation, correlate, families, pearson, redundancies, representative, spearman,
+    Correlation, correlate, families, pearson, ranks, redundancies, representative, spearman,
 };
 pub use features::Features;
 pub use open::Table;

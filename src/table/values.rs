@@ -56,3 +56,8 @@ fn listed(names: &[&str]) -> String {
         if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
     shown.join(", ") + &more
 }
+
+/// The values of a column of numbers, missing = NaN; `None` when there is no such column or it is no number.
+pub fn numbers_of<'a>(frame: &'a DataFrame, name: &str) -> Option<Cow<'a, [f64]>> {
+    numbers(frame.column(name).ok()?)
+}

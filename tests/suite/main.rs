@@ -1,1 +1,8 @@
+//! The integration tests, in one binary so that the libraries are linked once.
 
+mod browser;
+mod figures;
+mod images;
+mod readers;
+mod tables;
+mod tidy;

@@ -15,6 +15,7 @@ pub use family::{families, redundancies, representative};
 use super::values::{find, numbers};
 use crate::error::{Error, Result};
 use ranks::Order;
+pub use ranks::ranks;
 use sums::{Columns, comoments};
 
 /// Which coefficient.

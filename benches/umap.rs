@@ -1,0 +1,83 @@
+//! Neighbours and UMAP beside their peers. `INPUT` is a .npy file of little-endian f64 in row order.
+
+use std::path::Path;
+
+use linfa::traits::Fit;
+use ndarray::Array2;
+use polariscope::embed::neighbors::{Metric, Neighbors};
+use polariscope::embed::quality::Quality;
+use polariscope::embed::umap::{Init, Umap};
+use serde_json::{Value, json};
+
+use crate::peer::timed;
+
+/// Stages `neighbors INPUT [k=15]`.
+pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
+    if !["neighbors", "umap", "umap_many"].contains(&stage) {
+        return None;
+    }
+    let matrix = read_npy(Path::new(arguments.first()?));
+    let option = |name: &str| {
+        arguments.iter().find_map(|a| a.strip_prefix(name)?.strip_prefix('=').map(str::to_string))
+    };
+    match stage {
+        "neighbors" => {
+            let k = option("k").and_then(|k| k.parse().ok()).unwrap_or(15);
+            let (cpu, wall, near) = timed(|| {
+                Neighbors::exact(matrix.view(), k, Metric::Euclidean).expect("clean rows")
+            });
+            let mean = near.distances.mean();
+            Some(json!({"cpu": cpu, "wall": wall, "mean_distance": mean}))
+        }
+        "umap" => {
+            let seed = option("seed").and_then(|k| k.parse().ok()).unwrap_or(0);
+            let data = linfa::DatasetBase::new(matrix, ());
+            let init = match option("init").as_deref() {
+                Some("spectral") => Init::Spectral,
+                Some("random") => Init::Random,
+                _ => Init::Pca,
+            };
+            let params = Umap::params(2).seed(seed).init(init);
+            let (cpu, wall, umap) = timed(|| params.fit(&data).expect("clean rows"));
+            if let Some(path) = option("out") {
+                let rows = umap.coordinates().rows();
+                let lines: Vec<String> =
+                    rows.into_iter().map(|row| format!("{},{}\n", row[0], row[1])).collect();
+                std::fs::write(path, lines.concat()).expect("the output can be written");
+            }
+            let map = umap.coordinates().view();
+            let (quality_cpu, _, quality) =
+                timed(|| Quality::measure(data.records.view(), map, 15, Metric::Euclidean));
+            let quality = quality.expect("as many rows");
+            Some(json!({
+                "cpu": cpu,
+                "wall": wall,
+                "trustworthiness": quality.trustworthiness,
+                "continuity": quality.continuity,
+                "neighbor_preservation": quality.neighbor_preservation,
+                "quality_cpu": quality_cpu,
+            }))
+        }
+        "umap-many" => {
+            let runs = option("runs").and_then(|k| k.parse().ok()).unwrap_or(20);
+            let data = linfa::DatasetBase::new(matrix, ());
+            let seeds: Vec<u64> = (0..runs).collect();
+            let (cpu, wall, maps) =
+                timed(|| Umap::params(2).fit_many(&data, &seeds).expect("clean rows"));
+            Some(json!({"cpu": cpu, "wall": wall, "runs": maps.len()}))
+        }
+        _ => None,
+    }
+}
+
+/// A .npy file of f64 in row order: magic, version, header length, header text, values.
+fn read_npy(path: &Path) -> Array2<f64> {
+    let bytes = std::fs::read(path).expect("the input can be read");
+    let header_end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..header_end]).to_string();
+    assert!(header.contains("'<f8'") && header.contains("False"), "f64 in row order: {header}");
+    let shape = header.split('(').nth(1).and_then(|s| s.split(')').next()).expect("a shape");
+    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let values = bytes[header_end..].as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
+    Array2::from_shape_vec((shape[0], shape[1]), values.collect()).expect("a full matrix")
+}

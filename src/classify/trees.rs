@@ -1,0 +1,158 @@
+//! Many trees and their mean: the numbers behind every forest, whoever trained it.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::tree::{Kind, Tree};
+use crate::error::{Error, Result};
+
+/// An ensemble of trees whose outputs are averaged: what predicts and what SHAP explains.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trees {
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) n_features: usize,
+    pub(crate) n_outputs: usize,
+    pub(crate) outputs_sum_to_one: bool,
+}
+
+/// Rows that walk through one tree together; their accumulated outputs stay in cache.
+const BLOCK_ROWS: usize = 256;
+/// Rows whose walks are interleaved, so that one waits for memory while the others step.
+const LANES: usize = 8;
+
+impl Trees {
+    /// Trees that agree on the number of features and outputs.
+    pub(crate) fn new(trees: Vec<Tree>, n_features: usize, n_outputs: usize) -> Self {
+        let sums_to_one = |leaf: &[f64]| (leaf.iter().sum::<f64>() - 1.0).abs() < 1e-12;
+        let outputs_sum_to_one =
+            n_outputs > 1 && trees.iter().all(|t| t.values.chunks(n_outputs).all(sums_to_one));
+        Self { trees, n_features, n_outputs, outputs_sum_to_one }
+    }
+
+    /// The trees, in the order in which they were drawn.
+    pub fn as_slice(&self) -> &[Tree] {
+        &self.trees
+    }
+
+    /// Number of features of a row.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// Number of outputs: the classes, or one for a regression.
+    pub fn n_outputs(&self) -> usize {
+        self.n_outputs
+    }
+
+    /// Leaves of all trees.
+    pub fn n_leaves(&self) -> usize {
+        self.trees.iter().map(Tree::n_leaves).sum()
+    }
+
+    /// Depth of the deepest tree.
+    pub fn depth(&self) -> usize {
+        self.trees.iter().map(Tree::depth).max().unwrap_or(0)
+    }
+
+    /// The mean output of the trees for each row, shape `(n_rows, n_outputs)`.
+    ///
+    /// # Errors
+    /// A number of columns other than [`n_features`](Self::n_features), or a value that is not finite.
+    pub fn mean_outputs(&self, matrix: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        check_matrix(matrix, self.n_features, &[])?;
+        Ok(self.mean_outputs_unchecked(matrix))
+    }
+
+    pub(crate) fn mean_outputs_unchecked(&self, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+        if self.n_features == 0 {
+            return Array2::zeros((matrix.nrows(), self.n_outputs));
+        }
+        let rows = matrix.as_standard_layout();
+        let mut outputs = Array2::zeros((matrix.nrows(), self.n_outputs));
+        outputs
+            .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
+            .into_par_iter()
+            .zip(rows.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
+            .for_each(|(mut out, block)| {
+                let (Some(out), Some(block)) = (out.as_slice_mut(), block.as_slice()) else {
+                    return;
+                };
+                self.add_block(block, out);
+                out.iter_mut().for_each(|o| *o /= self.trees.len() as f64);
+            });
+        outputs
+    }
+
+    /// Adds every tree's outputs for a block of rows, in the order of the trees.
+    fn add_block(&self, block: &[f64], out: &mut [f64]) {
+        let (d, k) = (self.n_features, self.n_outputs);
+        for tree in &self.trees {
+            for (rows, outs) in block.chunks(LANES * d).zip(out.chunks_mut(LANES * k)) {
+                let mut lanes = Lanes::default();
+                rows.chunks_exact(d).for_each(|row| lanes.push(row));
+                for (out, leaf) in outs.chunks_mut(k).zip(lanes.leaves(tree)) {
+                    let values = tree.leaf_values(leaf, k);
+                    out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
+                }
+            }
+        }
+    }
+}
+
+/// A few rows that step down a tree together.
+#[derive(Default)]
+pub(crate) struct Lanes<'a> {
+    rows: [&'a [f64]; LANES],
+    n: usize,
+}
+
+impl<'a> Lanes<'a> {
+    pub const CAPACITY: usize = LANES;
+
+    pub fn push(&mut self, row: &'a [f64]) {
+        self.rows[self.n] = row;
+        self.n += 1;
+    }
+
+    /// The leaf of each row, in the order in which they were pushed.
+    pub fn leaves(&self, tree: &Tree) -> impl Iterator<Item = usize> + use<> {
+        let mut at = [0usize; LANES];
+        let mut walking = true;
+        while walking {
+            walking = false;
+            for (at, row) in at.iter_mut().zip(&self.rows[..self.n]) {
+                if let Kind::Split { feature, threshold, left } = tree.nodes[*at].kind() {
+                    *at = left + usize::from(!(row[feature] <= threshold));
+                    walking = true;
+                }
+            }
+        }
+        let n = self.n;
+        let leaves = at.map(|node| tree.nodes[node].child as usize);
+        leaves.into_iter().take(n)
+    }
+}
+
+/// A matrix of the right width whose values are all finite.
+///
+/// # Errors
+/// With the row (from 1) and the column of the first fault.
+pub(crate) fn check_matrix(
+    matrix: ArrayView2<'_, f64>,
+    n_features: usize,
+    names: &[String],
+) -> Result<()> {
+    if matrix.ncols() != n_features {
+        return Err(Error::data(format!(
+            "the matrix has {} columns, the forest was trained on {n_features}",
+            matrix.ncols()
+        )));
+    }
+    match matrix.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        None => Ok(()),
+        Some(((row, column), value)) => Err(Error::data(format!("{value} is not a finite number"))
+            .at_row(row + 1)
+            .at_column(names.get(column).cloned().unwrap_or_else(|| column.to_string()))
+            .help("fill or drop the value: a forest has no rule for a missing one")),
+    }
+}

@@ -1,0 +1,142 @@
+//! `explore embed pca|umap|tsne`: few coordinates for many features.
+
+use clap::{Args, ValueEnum};
+use linfa::traits::Fit;
+use ndarray::ArrayView2;
+use polariscope::Result;
+use polariscope::embed::neighbors::Metric;
+use polariscope::embed::quality::Quality;
+use polariscope::embed::tsne::Tsne;
+use polariscope::embed::umap::Umap;
+use polariscope::embed::Pca;
+use polariscope::table::{Features, Table, with_values};
+use serde_json::{Value, json};
+
+use super::Console;
+use super::args::{Globals, Input, Output, Scaled};
+
+/// Neighbourhood size that the qualities in `--json` are for.
+const QUALITY_NEIGHBORS: usize = 15;
+/// Components of a PCA when none are asked for.
+const PCA_COMPONENTS: usize = 10;
+
+#[derive(Debug, Args)]
+pub struct Embed {
+    /// What to make
+    #[arg(value_enum)]
+    method: Method,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    scaled: Scaled,
+    /// Number of coordinates: up to 10 for pca, 2 for umap and tsne
+    #[arg(long, value_name = "N")]
+    n_components: Option<usize>,
+    /// umap: size of the neighbourhood that is kept together
+    #[arg(long, value_name = "K", default_value_t = 15)]
+    n_neighbors: usize,
+    /// umap: how close points may be drawn
+    #[arg(long, value_name = "D", default_value_t = 0.1)]
+    min_dist: f64,
+    /// tsne: effective number of neighbours; 30, fewer in small tables
+    #[arg(long, value_name = "P")]
+    perplexity: Option<f64>,
+    /// Distance between rows
+    #[arg(long, default_value = "euclidean", value_name = "euclidean|cosine|correlation|manhattan")]
+    metric: Metric,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    Pca,
+    Umap,
+    Tsne,
+}
+
+impl Embed {
+    pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        console.check_free(&self.output, globals)?;
+        let table = console.read(&self.input)?;
+        let features = self.scaled.features(&table)?;
+        match self.method {
+            Method::Pca => self.pca(&features, &table, globals, console),
+            Method::Umap => {
+                let umap = Umap::params(self.n_components.unwrap_or(2))
+                    .n_neighbors(self.n_neighbors)
+                    .min_dist(self.min_dist)
+                    .metric(self.metric)
+                    .seed(globals.seed)
+                    .progress(console.progress("UMAP"))
+                    .fit(&features)?;
+                let map = umap.coordinates().view();
+                console.print_json(self.quality(&features, map)?)?;
+                self.write("umap", map, &features, &table, globals, console)
+            }
+            Method::Tsne => {
+                let mut params = Tsne::params(self.n_components.unwrap_or(2))
+                    .metric(self.metric)
+                    .seed(globals.seed)
+                    .progress(console.progress("t-SNE"));
+                if let Some(perplexity) = self.perplexity {
+                    params = params.perplexity(perplexity);
+                }
+                let tsne = params.fit(&features)?;
+                let map = tsne.coordinates().view();
+                let mut quality = self.quality(&features, map)?;
+                quality["kl_divergence"] = json!(tsne.kl_divergence());
+                console.print_json(quality)?;
+                self.write("tsne", map, &features, &table, globals, console)
+            }
+        }
+    }
+
+    fn pca(
+        &self,
+        features: &Features,
+        table: &Table,
+        globals: &Globals,
+        console: &Console,
+    ) -> Result<()> {
+        let most = features.n_features().min(features.n_rows());
+        let pca = Pca::params(self.n_components.unwrap_or(most.min(PCA_COMPONENTS))).fit(features)?;
+        let components: Vec<Vec<f64>> =
+            pca.components().outer_iter().map(|row| row.to_vec()).collect();
+        console.print_json(json!({
+            "explained_variance": pca.explained_variance().to_vec(),
+            "explained_variance_ratio": pca.explained_variance_ratio().to_vec(),
+            "components": components,
+            "mean": pca.mean().to_vec(),
+            "features": features.names(),
+        }))?;
+        self.write("pca", pca.coordinates(), features, table, globals, console)
+    }
+
+    fn quality(&self, features: &Features, map: ArrayView2<f64>) -> Result<Value> {
+        let k = QUALITY_NEIGHBORS.min(features.n_rows().saturating_sub(1) / 2).max(1);
+        let quality = Quality::measure(features.matrix(), map, k, self.metric)?;
+        Ok(json!({
+            "trustworthiness": quality.trustworthiness,
+            "continuity": quality.continuity,
+            "neighbor_preservation": quality.neighbor_preservation,
+            "quality_neighbors": quality.n_neighbors,
+            "quality_rows": quality.sampled_rows.unwrap_or(features.n_rows()),
+            "features": features.names(),
+        }))
+    }
+
+    fn write(
+        &self,
+        stem: &str,
+        map: ArrayView2<f64>,
+        features: &Features,
+        table: &Table,
+        globals: &Globals,
+        console: &Console,
+    ) -> Result<()> {
+        let names: Vec<String> = (0..map.ncols()).map(|axis| format!("{stem}_{axis}")).collect();
+        let frame = with_values(&table.frame, features.rows(), &names, map)?;
+        console.write(&frame, &self.output, globals)
+    }
+}

@@ -1,0 +1,59 @@
+//! `explore select`: which features separate the groups.
+
+use clap::Args;
+use polariscope::Result;
+use polariscope::select::{Grouping, Selection};
+use polariscope::table::{Classes, Columns, Features};
+use serde_json::json;
+
+use super::Console;
+use super::args::{Globals, Input, Output, Scaled};
+
+#[derive(Debug, Args)]
+pub struct Select {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    scaled: Scaled,
+    /// Column that says which group a row belongs to; groups found by `cluster` have 0 for "none"
+    #[arg(long, default_value = "cluster", value_name = "COLUMN")]
+    by: String,
+}
+
+impl Select {
+    pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        console.check_free(&self.output, globals)?;
+        let table = console.read(&self.input)?;
+        let classes = Classes::of(&table.frame, &self.by)?;
+        let unassigned = classes.names.iter().position(|name| self.by == "cluster" && name == "0");
+        let selection = self.scaled.choice.selection().exclude([&self.by]);
+        let columns = Columns::chosen(&table.frame, selection)?;
+        let complete = Features::from_columns(&table.frame, &columns)?;
+        let group_of = |row: usize| classes.labels[row].filter(|&class| Some(class) != unassigned);
+        let grouped: Vec<usize> = (0..complete.n_rows())
+            .filter(|&row| group_of(complete.rows()[row]).is_some())
+            .collect();
+        let features = complete.select_rows(&grouped).scaled(self.scaled.scale)?;
+        let groups: Vec<usize> = features.rows().iter().filter_map(|&row| group_of(row)).collect();
+        // Classes without a complete row would be empty groups: number those that are there.
+        let mut present = groups.clone();
+        present.sort_unstable();
+        present.dedup();
+        let labels: Vec<usize> =
+            groups.iter().filter_map(|g| present.binary_search(g).ok()).map(|g| g + 1).collect();
+        let run = Grouping::of(&features, labels.clone());
+        let found = Selection::of(&features, &[run], &labels, globals.seed)?;
+        console.print_json(json!({
+            "by": self.by,
+            "groups": present.iter().map(|&g| &classes.names[g]).collect::<Vec<_>>(),
+            "chosen": found.chosen,
+            "balanced_accuracy": found.balanced_accuracy,
+            "sentence": found.sentence,
+            "ranking": found.ranking,
+        }))?;
+        console.note(&found.sentence);
+        console.write(&found.frame()?, &self.output, globals)
+    }
+}

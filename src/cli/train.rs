@@ -1,0 +1,117 @@
+//! `explore train`: a random forest on a table column.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use linfa::traits::Fit;
+use polariscope::classify::{Model, RandomForest, TrainingSummary, validate};
+use polariscope::output::check_free;
+use polariscope::table::{Classes, Columns, Features};
+use polariscope::{Error, Result};
+use serde_json::{Map, Value, json};
+
+use super::Console;
+use super::args::{Choice, Globals, Input};
+
+/// Parts of the cross-validation.
+const FOLDS: usize = 5;
+
+#[derive(Debug, Args)]
+pub struct Train {
+    #[command(flatten)]
+    input: Input,
+    /// Column to learn: names or whole numbers
+    #[arg(long, value_name = "COLUMN")]
+    target: String,
+    /// Model file to write
+    #[arg(short, long, value_name = "MODEL.json")]
+    output: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// Number of trees
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    n_trees: usize,
+    /// Depth of the trees
+    #[arg(long, default_value_t = 8, value_name = "D")]
+    max_depth: usize,
+    /// Rows that a leaf keeps at least
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    min_samples_leaf: usize,
+}
+
+impl Train {
+    pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        check_free(&self.output, globals.existing())?;
+        let table = console.read(&self.input)?;
+        let classes = Classes::of(&table.frame, &self.target)?;
+        let selection = self.choice.selection().exclude([&self.target]);
+        let columns = Columns::chosen(&table.frame, selection)?;
+        let complete = Features::from_columns(&table.frame, &columns)?;
+        let known: Vec<usize> = (0..complete.n_rows())
+            .filter(|&row| classes.labels[complete.rows()[row]].is_some())
+            .collect();
+        let features = complete.select_rows(&known);
+        let labels: Vec<usize> =
+            features.rows().iter().filter_map(|&row| classes.labels[row]).collect();
+        if labels.iter().all(|label| labels.first() == Some(label)) {
+            return Err(Error::data("there are no two classes to tell apart")
+                .in_file(&self.input.table)
+                .at_column(&self.target));
+        }
+        let params = RandomForest::params()
+            .n_trees(self.n_trees)
+            .max_depth(self.max_depth)
+            .min_samples_leaf(self.min_samples_leaf)
+            .seed(globals.seed);
+        let folds = validate::cross_validate(
+            &params,
+            &features,
+            &labels,
+            &validate::stratified_k_fold(&labels, FOLDS.min(labels.len()), globals.seed)?,
+        )?;
+        let forest =
+            params.progress(console.progress("forest")).fit(&features.labelled(&labels)?)?;
+        let names = forest.classes().iter().map(|&c| classes.names[c].clone()).collect();
+        let units = features.names().iter().map(|n| columns.get(n).map_or(String::new(), |c| c.unit.clone()));
+        let mut model = Model::of(&forest).with_classes(names)?.with_units(units.collect())?;
+        let summary = TrainingSummary {
+            target: Some(self.target.clone()),
+            cv_accuracy: Some(folds.accuracy()),
+            cv_balanced_accuracy: Some(folds.balanced_accuracy()),
+            ..model.summary().clone()
+        };
+        model = model.with_summary(summary);
+        model.save(&self.output, globals.existing())?;
+
+        let importances: Map<String, Value> =
+            features.names().iter().cloned().zip(forest.importances().iter().map(|&i| json!(i))).collect();
+        console.print_json(json!({
+            "target": self.target,
+            "classes": model.classes(),
+            "n_rows": features.n_rows(),
+            "n_rows_left_out": table.frame.height() - features.n_rows(),
+            "oob_accuracy": forest.oob_score(),
+            "cv_accuracy": folds.accuracy(),
+            "cv_balanced_accuracy": folds.balanced_accuracy(),
+            "importances": importances,
+            "model": self.output,
+        }))?;
+        let mut ranked: Vec<(f64, &String)> =
+            forest.importances().iter().copied().zip(features.names()).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut text = format!(
+            "{} rows, {} features, classes: {}\nout of bag {:.1} %   {FOLDS}-fold {:.1} % (balanced {:.1} %)\nimportance\n",
+            features.n_rows(),
+            features.n_features(),
+            model.classes().unwrap_or_default().join(", "),
+            100.0 * forest.oob_score().unwrap_or(f64::NAN),
+            100.0 * folds.accuracy(),
+            100.0 * folds.balanced_accuracy(),
+        );
+        for (importance, name) in ranked.iter().take(10) {
+            text += &format!("  {importance:.3}  {name}\n");
+        }
+        text += &format!("model      {}\n", self.output.display());
+        console.print(&text)
+    }
+}

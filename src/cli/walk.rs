@@ -1,0 +1,96 @@
+//! `explore TABLE`: the whole walk-through, one screen and one folder.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use polariscope::walkthrough::{ClusterOn, Groups, Map, Outcome, Recipe, Step, check_folder};
+use polariscope::{Error, Result};
+
+use super::Console;
+use super::args::{Globals, Input, Scaled};
+
+#[derive(Debug, Args)]
+pub struct Walk {
+    /// Measurements: csv, tsv (also .gz), parquet, arrow; `-` is stdin
+    #[arg(required = true)]
+    table: Option<PathBuf>,
+    /// Folder to write [default: TABLE-stem.explore]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    scaled: Scaled,
+    /// Number of groups, or `auto`
+    #[arg(short, default_value = "auto", value_name = "N")]
+    k: Groups,
+    /// Number of maps that differ by their seed [default: 20, fewer for large tables]
+    #[arg(long, value_name = "N")]
+    runs: Option<usize>,
+    /// Maps to draw: pca, umap, tsne
+    #[arg(long, value_name = "MAP,...", value_delimiter = ',')]
+    embed: Vec<Map>,
+    /// What the groups are made from
+    #[arg(long, default_value = "features", value_name = "features|pca|umap")]
+    cluster_on: ClusterOn,
+    /// UMAP: size of the neighbourhood that is kept together
+    #[arg(long, default_value_t = 15, value_name = "K")]
+    n_neighbors: usize,
+    /// UMAP: how close points may be drawn
+    #[arg(long, default_value_t = 0.1, value_name = "D")]
+    min_dist: f64,
+    /// t-SNE: effective number of neighbours [default: 30, fewer in small tables]
+    #[arg(long, value_name = "P")]
+    perplexity: Option<f64>,
+}
+
+impl Walk {
+    pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        let Some(path) = &self.table else {
+            return Err(Error::parameter("TABLE", "nothing", "a file of measurements"));
+        };
+        let folder = self.output.clone().unwrap_or_else(|| default_folder(path));
+        check_folder(&folder, globals.existing())?;
+        let table = console.read(&Input { table: path.clone() })?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let outcome = Outcome::of(&name, table, &self.recipe(globals), |step: Step| {
+            console.progress(step.name())
+        })
+        .map_err(|e| e.in_file(path))?;
+        outcome.write(&folder, globals.existing())?;
+        if console.json() {
+            return console.print_json(outcome.summary()?);
+        }
+        if console.quiet() {
+            return Ok(());
+        }
+        console.print(&outcome.screen(&folder.join("report.html"), console.style()))
+    }
+
+    fn recipe(&self, globals: &Globals) -> Recipe {
+        let default = Recipe::default();
+        Recipe {
+            features: self.scaled.choice.features.clone(),
+            exclude: self.scaled.choice.exclude.clone(),
+            scale: self.scaled.scale,
+            embed: if self.embed.is_empty() { default.embed.clone() } else { self.embed.clone() },
+            n_neighbors: self.n_neighbors,
+            min_dist: self.min_dist,
+            perplexity: self.perplexity,
+            cluster_on: self.cluster_on,
+            k: self.k,
+            runs: self.runs,
+            seed: globals.seed,
+            ..default
+        }
+    }
+}
+
+/// `data/blobs.csv.gz` -> `blobs.explore` in the folder where the command runs.
+fn default_folder(table: &Path) -> PathBuf {
+    let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+    match stem.as_ref() {
+        "" | "-" => PathBuf::from("stdin.explore"),
+        stem => PathBuf::from(format!("{stem}.explore")),
+    }
+}

@@ -1,0 +1,228 @@
+//! Features and a range of k in; how well each k fits, which to take, and whether there are groups at all, out.
+
+use std::ops::RangeInclusive;
+
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
+
+use super::kmeans::KMeans;
+use super::silhouette::silhouettes_of;
+use super::single_population::{Null, single_population};
+use crate::embed::Pca;
+use crate::error::{Error, Result};
+use crate::seed::Seed;
+
+/// Rows over which the silhouettes that choose k are taken: their error is a few thousandths.
+const SILHOUETTE_SAMPLE: usize = 5000;
+/// Rows of the tables behind the gap statistic.
+const GAP_ROWS: usize = 2000;
+/// Reference tables of the gap statistic (the paper's examples use 10 to 20).
+const GAP_TABLES: u64 = 10;
+/// Simulated single populations.
+const NULL_TABLES: usize = 100;
+/// Above this p-value one population explains the groups well enough.
+const SIGNIFICANT: f64 = 0.05;
+
+/// What is known about one number of clusters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Number of clusters.
+    pub k: usize,
+    /// Sum of squared distances to the nearest centre.
+    pub inertia: f64,
+    /// Mean silhouette (over a sample of 5,000 rows when there are more).
+    pub silhouette: f64,
+    /// Gap statistic: how much lower the log of the inertia is than in structureless tables.
+    pub gap: f64,
+    /// Standard error of the gap, for the rule `gap(k) >= gap(k + 1) - error(k + 1)`.
+    pub gap_error: f64,
+}
+
+/// A choice of k, with everything that speaks for and against it.
+#[derive(Debug, Clone)]
+pub struct ChoiceOfK {
+    /// The number of groups to report; 1 means that one population explains the table as well.
+    pub k: usize,
+    /// The k of the best silhouette, whether or not it stands up to the null.
+    pub best_k: usize,
+    /// The k that the gap statistic alone would take (may be 1).
+    pub gap_k: usize,
+    /// One entry for each k that was tried, ascending.
+    pub candidates: Vec<Candidate>,
+    /// How one Gaussian population compares, at `best_k`.
+    pub null: Null,
+    /// The clustering at `best_k`.
+    pub clusters: KMeans,
+}
+
+/// Tries every k of the range, takes the one of best silhouette, and asks whether a single population would
+/// look as clustered; then there are no groups, and k is 1.
+///
+/// # Errors
+/// When the range has no k from 2 to the number of different rows - 1, or a value is not finite.
+///
+/// # Determinism
+/// Follows from `seed` alone.
+///
+/// # References
+/// P. J. Rousseeuw, *Silhouettes*, 1987; R. Tibshirani, G. Walther and T. Hastie, *Estimating the number of
+/// clusters in a data set via the gap statistic*, 2001; and see [`single_population`].
+pub fn choose_k<D: Data<Elem = f64>, T>(
+    dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+    range: RangeInclusive<usize>,
+    seed: u64,
+) -> Result<ChoiceOfK> {
+    let rows = dataset.records().view();
+    let most = rows.nrows().saturating_sub(1).min(*range.end());
+    let wanted = (*range.start()).max(2)..=most;
+    let mut fits = Vec::new();
+    for k in wanted {
+        match KMeans::params(k).seed(seed).fit(dataset) {
+            Ok(fit) => fits.push(fit),
+            // Fewer different rows than k: larger k are impossible too.
+            Err(_) if !fits.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if fits.is_empty() {
+        let found = format!("{}..={}", range.start(), range.end());
+        let allowed = format!("a range with a k from 2 to the number of rows - 1 ({most})");
+        return Err(Error::parameter("k", found, allowed));
+    }
+    let labelings: Vec<&[usize]> = fits.iter().map(KMeans::labels).collect();
+    let silhouettes = silhouettes_of(rows, &labelings, SILHOUETTE_SAMPLE)?;
+    let ks: Vec<usize> = fits.iter().map(KMeans::n_clusters).collect();
+    let gaps = gap(dataset, &ks, seed)?;
+    let candidates: Vec<Candidate> = fits
+        .iter()
+        .zip(&silhouettes)
+        .zip(&gaps[1..])
+        .map(|((fit, silhouette), gap)| Candidate {
+            k: fit.n_clusters(),
+            inertia: fit.inertia(),
+            silhouette: silhouette.mean,
+            gap: gap.gap,
+            gap_error: gap.error,
+        })
+        .collect();
+    let better = |best: usize, i: usize| candidates[i].silhouette > candidates[best].silhouette;
+    let best = (1..fits.len()).fold(0, |best, i| if better(best, i) { i } else { best });
+    let clusters = fits.swap_remove(best);
+    let null = single_population(dataset, clusters.labels(), NULL_TABLES, seed)?;
+    let best_k = clusters.n_clusters();
+    let k = if null.p_value <= SIGNIFICANT { best_k } else { 1 };
+    Ok(ChoiceOfK { k, best_k, gap_k: gap_choice(&gaps), candidates, null, clusters })
+}
+
+/// The gap statistic of one k.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gap {
+    /// Number of clusters.
+    pub k: usize,
+    /// Mean log inertia of the reference tables minus the table's own.
+    pub gap: f64,
+    /// Its standard error, simulation error included: s(k) of the paper.
+    pub error: f64,
+}
+
+/// The gap statistic for k = 1 and every k of `ks`: reference tables are uniform over the box of the principal
+/// axes (Tibshirani et al. 2001, choice b). Over a random sample of 2,000 rows when there are more.
+///
+/// # Errors
+/// When there are fewer than 2 rows, or more clusters than different rows.
+pub fn gap<D: Data<Elem = f64>, T>(
+    dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+    ks: &[usize],
+    seed: u64,
+) -> Result<Vec<Gap>> {
+    let rows = dataset.records();
+    let mut stream = Seed::new(seed).stream("gap", 0);
+    let sample = stream.sample(rows.nrows(), GAP_ROWS);
+    let rows = rows.select(Axis(0), &sample);
+    let n_components = rows.nrows().min(rows.ncols());
+    let table =
+        Pca::params(n_components).fit(&DatasetBase::from(rows.view()))?.coordinates().to_owned();
+    let bounds: Vec<(f64, f64)> = table
+        .columns()
+        .into_iter()
+        .map(|c| {
+            c.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |b, &v| (b.0.min(v), b.1.max(v)))
+        })
+        .collect();
+    let all: Vec<usize> = std::iter::once(1).chain(ks.iter().copied().filter(|&k| k > 1)).collect();
+    let own = log_inertias(&table, &all, seed)?;
+    let references: Vec<Vec<f64>> = (0..GAP_TABLES)
+        .map(|b| {
+            let mut stream = Seed::new(seed).stream("gap table", b);
+            let reference = Array2::from_shape_fn(table.dim(), |(_, j)| {
+                bounds[j].0 + stream.uniform() * (bounds[j].1 - bounds[j].0)
+            });
+            log_inertias(&reference, &all, seed)
+        })
+        .collect::<Result<_>>()?;
+    let count = GAP_TABLES as f64;
+    Ok(all
+        .iter()
+        .enumerate()
+        .map(|(i, &k)| {
+            let mean = references.iter().map(|r| r[i]).sum::<f64>() / count;
+            let variance = references.iter().map(|r| (r[i] - mean).powi(2)).sum::<f64>() / count;
+            Gap { k, gap: mean - own[i], error: (variance * (1.0 + 1.0 / count)).sqrt() }
+        })
+        .collect())
+}
+
+fn log_inertias(table: &Array2<f64>, ks: &[usize], seed: u64) -> Result<Vec<f64>> {
+    let data = DatasetBase::from(table.view());
+    ks.iter()
+        .map(|&k| {
+            let inertia = KMeans::params(k).n_init(3).seed(seed).fit(&data)?.inertia();
+            Ok(inertia.max(f64::MIN_POSITIVE).ln())
+        })
+        .collect()
+}
+
+/// The smallest k whose gap is within one error of the next k's.
+fn gap_choice(gaps: &[Gap]) -> usize {
+    gaps.windows(2)
+        .find(|pair| pair[0].gap >= pair[1].gap - pair[1].error)
+        .map_or(gaps[gaps.len() - 1].k, |pair| pair[0].k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(n: usize, k: usize, apart: f64, seed: u64) -> Array2<f64> {
+        let mut stream = Seed::new(seed).stream("choose", 0);
+        let centres = Array2::from_shape_fn((k, 4), |_| apart * stream.normal());
+        Array2::from_shape_fn((n, 4), |(i, j)| centres[[i % k, j]] + stream.normal())
+    }
+
+    #[test]
+    fn finds_the_groups_that_are_there() {
+        let choice = choose_k(&DatasetBase::from(groups(300, 4, 12.0, 1)), 2..=8, 0).unwrap();
+        assert_eq!((choice.k, choice.best_k, choice.gap_k), (4, 4, 4));
+        assert_eq!(choice.candidates.len(), 7);
+        assert_eq!(choice.clusters.n_clusters(), 4);
+    }
+
+    #[test]
+    fn says_that_there_are_none() {
+        let choice = choose_k(&DatasetBase::from(groups(300, 1, 0.0, 2)), 2..=6, 0).unwrap();
+        assert_eq!((choice.k, choice.gap_k), (1, 1));
+        assert!(choice.null.p_value > 0.05);
+    }
+
+    #[test]
+    fn impossible_ranges_are_refused() {
+        let rows = ndarray::array![[0.0], [1.0]];
+        let error = choose_k(&DatasetBase::from(rows), 2..=5, 0).unwrap_err();
+        assert!(error.to_string().starts_with("k = 2..=5 is invalid"), "{error}");
+        let same = Array2::<f64>::zeros((9, 2));
+        assert!(choose_k(&DatasetBase::from(same), 2..=5, 0).is_err());
+        let two = Array2::from_shape_fn((9, 1), |(i, _)| (i % 2) as f64);
+        assert_eq!(choose_k(&DatasetBase::from(two), 2..=5, 0).unwrap().best_k, 2);
+    }
+}

@@ -1,0 +1,227 @@
+//! A matrix enters; for each row its nearest other rows and their distances leave.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::error::{Error, Result};
+use crate::kernels::nearest_rows::{Gap, Hit, Rows, nearest_rows};
+
+/// How far apart two rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Metric {
+    /// The root of the summed squared differences.
+    #[default]
+    Euclidean,
+    /// One minus the cosine of the angle between the rows; 1 between a zero row and any other.
+    Cosine,
+    /// One minus Pearson's correlation of the rows; 1 between a constant row and any other.
+    Correlation,
+    /// The sum of absolute differences.
+    Manhattan,
+}
+
+impl Metric {
+    /// All metrics, in the order in which they are documented.
+    pub const ALL: [Self; 4] = [Self::Euclidean, Self::Cosine, Self::Correlation, Self::Manhattan];
+
+    /// The name used on the command line and in recipes, as in scikit-learn.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Euclidean => "euclidean",
+            Self::Cosine => "cosine",
+            Self::Correlation => "correlation",
+            Self::Manhattan => "manhattan",
+        }
+    }
+
+    pub(super) fn gap(self) -> Gap {
+        if self == Self::Manhattan { Gap::Absolute } else { Gap::Squared }
+    }
+
+    /// The distance of a gap between prepared rows.
+    fn distance(self, gap: f64) -> f32 {
+        match self {
+            Self::Euclidean => gap.sqrt() as f32,
+            Self::Cosine | Self::Correlation => (0.5 * gap) as f32,
+            Self::Manhattan => gap as f32,
+        }
+    }
+
+    /// Rows between which the gap orders as the metric does: directions for cosine and correlation.
+    pub(super) fn prepare(self, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+        let mut rows = matrix.as_standard_layout().into_owned();
+        if matches!(self, Self::Euclidean | Self::Manhattan) {
+            return rows;
+        }
+        // One more axis for rows without a direction: at a right angle to all others.
+        let mut directions = Array2::zeros((rows.nrows(), rows.ncols() + 1));
+        for (mut row, mut direction) in rows.rows_mut().into_iter().zip(directions.rows_mut()) {
+            if self == Self::Correlation {
+                let mean = row.mean().unwrap_or(0.0);
+                row -= mean;
+            }
+            // Scaled first, so that the squares neither overflow nor vanish.
+            let largest = row.fold(0.0, |largest: f64, x| largest.max(x.abs()));
+            if largest > 0.0 {
+                row /= largest;
+                let norm = row.dot(&row).sqrt();
+                row /= norm;
+            } else {
+                direction[row.len()] = 1.0;
+            }
+            direction.slice_mut(ndarray::s![..row.len()]).assign(&row);
+        }
+        directions
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Metric {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::ALL.map(Self::name);
+        Self::ALL
+            .into_iter()
+            .find(|metric| metric.name() == name)
+            .ok_or_else(|| Error::parameter("metric", name, format!("one of {}", known.join(", "))))
+    }
+}
+
+/// The `k` nearest rows of each row, nearest first, ties to the smaller index.
+///
+/// ```
+/// use ndarray::array;
+/// use polariscope::embed::neighbors::{Metric, Neighbors};
+///
+/// let line = array![[0.0], [1.0], [3.0], [7.0]];
+/// let near = Neighbors::exact(line.view(), 2, Metric::Euclidean)?;
+/// assert_eq!(near.indices, array![[1, 2], [0, 2], [1, 0], [2, 1]]);
+/// assert_eq!(near.distances, array![[1.0, 3.0], [1.0, 2.0], [2.0, 3.0], [4.0, 6.0]]);
+/// # Ok::<(), polariscope::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbors {
+    /// Positions of the neighbours, shape `(n_rows, k)`; a row is not its own neighbour.
+    pub indices: Array2<u32>,
+    /// Their distances, ascending in each row, shape `(n_rows, k)`.
+    pub distances: Array2<f32>,
+}
+
+/// Above this many rows [`Neighbors::find`] no longer compares all pairs.
+const CROSSOVER_ROWS: usize = 150_000;
+
+impl Neighbors {
+    /// The exact neighbours by comparing all pairs of rows.
+    ///
+    /// Distances are computed in f64 and rounded once; the same on every processor and for any
+    /// number of threads.
+    ///
+    /// # Errors
+    /// A value that is not finite; `k` not in 1 to `n_rows - 1`.
+    pub fn exact(matrix: ArrayView2<'_, f64>, k: usize, metric: Metric) -> Result<Self> {
+        check_finite(matrix)?;
+        check_k(k, matrix.nrows().saturating_sub(1), "the number of other rows")?;
+        let prepared = metric.prepare(matrix);
+        let rows = rows_of(&prepared);
+        Ok(Self::from_hits(&nearest_rows(rows, rows, k, metric.gap(), true), k, metric))
+    }
+
+    /// The neighbours by the fastest way that is exact, or above 150,000 rows nearly so.
+    ///
+    /// # Errors
+    /// As [`exact`](Self::exact).
+    pub fn find(matrix: ArrayView2<'_, f64>, k: usize, metric: Metric) -> Result<Self> {
+        let _ = CROSSOVER_ROWS;
+        Self::exact(matrix, k, metric)
+    }
+
+    /// For each row of `queries` the exact `k` nearest rows of `reference`, shape `(n_queries, k)`.
+    ///
+    /// # Errors
+    /// A value that is not finite; different numbers of columns; `k` not in 1 to the number of
+    /// reference rows.
+    pub fn query(
+        reference: ArrayView2<'_, f64>,
+        queries: ArrayView2<'_, f64>,
+        k: usize,
+        metric: Metric,
+    ) -> Result<Self> {
+        if reference.ncols() != queries.ncols() {
+            return Err(Error::data(format!(
+                "{} columns to look up in a table of {}: give the same columns in the same order",
+                queries.ncols(),
+                reference.ncols()
+            )));
+        }
+        check_finite(reference)?;
+        check_finite(queries)?;
+        check_k(k, reference.nrows(), "the number of reference rows")?;
+        let (reference, queries) = (metric.prepare(reference), metric.prepare(queries));
+        let hits = nearest_rows(rows_of(&reference), rows_of(&queries), k, metric.gap(), false);
+        Ok(Self::from_hits(&hits, k, metric))
+    }
+
+    /// Number of rows that have neighbours.
+    pub fn n_rows(&self) -> usize {
+        self.indices.nrows()
+    }
+
+    /// Number of neighbours of each row.
+    pub fn k(&self) -> usize {
+        self.indices.ncols()
+    }
+
+    /// Only the nearest `k` of each row.
+    ///
+    /// # Errors
+    /// When there are fewer than `k`.
+    pub fn nearest(&self, k: usize) -> Result<Self> {
+        check_k(k, self.k(), "the number of neighbours that were found")?;
+        let first = ndarray::s![.., ..k];
+        Ok(Self {
+            indices: self.indices.slice(first).to_owned(),
+            distances: self.distances.slice(first).to_owned(),
+        })
+    }
+
+    fn from_hits(hits: &[Vec<Hit>], k: usize, metric: Metric) -> Self {
+        let mut indices = Array2::zeros((hits.len(), k));
+        let mut distances = Array2::zeros((hits.len(), k));
+        for (i, row) in hits.iter().enumerate() {
+            for (j, &(gap, index)) in row.iter().enumerate() {
+                indices[[i, j]] = index;
+                distances[[i, j]] = metric.distance(gap);
+            }
+        }
+        Self { indices, distances }
+    }
+}
+
+/// The matrix as contiguous rows. A table without columns has one of zeros: all its rows are equal.
+pub(super) fn rows_of(matrix: &Array2<f64>) -> Rows<'_> {
+    let values = matrix.as_slice().unwrap_or_default();
+    Rows { values, width: matrix.ncols().max(1) }
+}
+
+fn check_k(k: usize, most: usize, what: &str) -> Result<()> {
+    if (1..=most).contains(&k) {
+        return Ok(());
+    }
+    Err(Error::parameter("k", k, format!("at least 1 and at most {what} ({most})")))
+}
+
+/// An error that names the first value that is not finite.
+pub(crate) fn check_finite(matrix: ArrayView2<'_, f64>) -> Result<()> {
+    match matrix.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some(((row, column), value)) => Err(Error::data(format!("{value} is not a finite number"))
+            .at_row(row + 1)
+            .at_column((column + 1).to_string())
+            .help("fill or drop the value, or leave the column out")),
+    }
+}

@@ -1,0 +1,134 @@
+//! Affinities and a start become a map: gradient descent with momentum and gains.
+
+use super::affinity::Affinities;
+use super::mesh::Mesh;
+use crate::kernels::tsne_forces::{PaddedRows, attraction, repulsion};
+use crate::progress::Progress;
+
+/// Share of the last step that is kept.
+const MOMENTUM: f32 = 0.8;
+/// A coordinate whose gradient keeps its sign is sped up, one that swings is damped (Jacobs 1988).
+const GAIN_UP: f32 = 0.2;
+const GAIN_DOWN: f32 = 0.8;
+const MIN_GAIN: f32 = 0.01;
+/// Longest step of a point, so that none leaves the map for good (openTSNE's `max_step_norm`).
+const MAX_STEP: f32 = 5.0;
+
+/// Up to so many points all pairs are visited; for more the mesh is faster. Measured; maps of 3 axes have no mesh.
+const EXACT_ROWS: usize = 2000;
+
+/// One stretch of the descent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Phase {
+    pub n_iter: usize,
+    pub exaggeration: f32,
+    pub learning_rate: f32,
+}
+
+/// Moves `points` down the gradient, phase by phase; returns the divergence that is left.
+pub(super) fn descend<const D: usize>(
+    affinities: &Affinities,
+    points: &mut [[f32; D]],
+    phases: &[Phase],
+    progress: &Progress,
+) -> f64 {
+    let rows = (0..affinities.n_rows()).map(|i| affinities.row(i).map(|(j, p)| (j, p as f32)));
+    let rows = PaddedRows::new(rows);
+    let total: usize = phases.iter().map(|phase| phase.n_iter).sum();
+    let mut forces = Forces::new(points.len());
+    let mut done = 0;
+    for phase in phases {
+        // Gains and momentum start afresh: the surface is another one.
+        let mut steps = Steps::new(points.len(), Some(MAX_STEP));
+        for _ in 0..phase.n_iter {
+            forces.gradient(&rows, points, phase.exaggeration);
+            steps.take(points, &forces.gradient, phase.learning_rate);
+            center(points);
+            done += 1;
+            progress.report(done, total);
+        }
+    }
+    affinities.divergence(points, forces.push(points))
+}
+
+/// The gradient of a map, with its buffers.
+pub(super) struct Forces<const D: usize> {
+    pub(super) gradient: Vec<[f32; D]>,
+    push: Vec<[f32; D]>,
+    mesh: Mesh,
+}
+
+impl<const D: usize> Forces<D> {
+    pub(super) fn new(n: usize) -> Self {
+        Self { gradient: vec![[0.0; D]; n], push: vec![[0.0; D]; n], mesh: Mesh::default() }
+    }
+
+    /// A quarter of the gradient of the divergence, for affinities times `exaggeration`.
+    pub(super) fn gradient(&mut self, rows: &PaddedRows, points: &[[f32; D]], exaggeration: f32) {
+        let z = self.push(points);
+        attraction(rows, points, points, &mut self.gradient);
+        let share = (1.0 / z) as f32;
+        for (gradient, push) in self.gradient.iter_mut().zip(&self.push) {
+            for d in 0..D {
+                gradient[d] = exaggeration * gradient[d] - share * push[d];
+            }
+        }
+    }
+
+    /// Finds the repulsion and returns its norm Z.
+    pub(super) fn push(&mut self, points: &[[f32; D]]) -> f64 {
+        let z = if D <= 2 && points.len() > EXACT_ROWS {
+            self.mesh.push(points, &mut self.push)
+        } else {
+            repulsion(points, &mut self.push)
+        };
+        z.max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Momentum and gains of every coordinate.
+pub(super) struct Steps<const D: usize> {
+    step: Vec<[f32; D]>,
+    gain: Vec<[f32; D]>,
+    longest: f32,
+}
+
+impl<const D: usize> Steps<D> {
+    /// No step is longer than `longest`, if that is given.
+    pub(super) fn new(n: usize, longest: Option<f32>) -> Self {
+        let longest = longest.unwrap_or(f32::INFINITY);
+        Self { step: vec![[0.0; D]; n], gain: vec![[1.0; D]; n], longest }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        points: &mut [[f32; D]],
+        gradient: &[[f32; D]],
+        learning_rate: f32,
+    ) {
+        let state = self.step.iter_mut().zip(&mut self.gain);
+        for ((point, gradient), (step, gain)) in points.iter_mut().zip(gradient).zip(state) {
+            for d in 0..D {
+                // Downhill is against the gradient: equal signs mean that the last step went uphill.
+                let onward = (step[d] > 0.0) != (gradient[d] > 0.0);
+                gain[d] = if onward { gain[d] + GAIN_UP } else { gain[d] * GAIN_DOWN + MIN_GAIN };
+                step[d] = MOMENTUM * step[d] - learning_rate * gain[d] * gradient[d];
+            }
+            let length = step.iter().map(|s| s * s).sum::<f32>().sqrt();
+            let shorten = if length > self.longest { self.longest / length } else { 1.0 };
+            for d in 0..D {
+                step[d] *= shorten;
+                point[d] += step[d];
+            }
+        }
+    }
+}
+
+/// Moves the mean of the points to the origin.
+pub(super) fn center<const D: usize>(points: &mut [[f32; D]]) {
+    let n = points.len().max(1) as f64;
+    for d in 0..D {
+        let mean = points.iter().map(|p| f64::from(p[d])).sum::<f64>() / n;
+        points.iter_mut().for_each(|p| p[d] -= mean as f32);
+    }
+}

@@ -1,0 +1,463 @@
+//! A feature matrix enters; a map of its rows leaves, on which neighbours stay neighbours.
+//!
+//! Uniform manifold approximation and projection: McInnes, Healy and Melville, *UMAP*, 2018
+//! (arXiv:1802.03426). The fuzzy graph equals umap-learn's on the same neighbours; the layout is
+//! its own, parallel and the same for any number of threads.
+
+mod curve;
+mod graph;
+mod layout;
+mod spectral;
+mod start;
+mod target;
+
+use linfa::{DatasetBase, traits::Fit};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
+use rayon::prelude::*;
+
+pub use graph::Graph;
+
+use self::graph::{Scales, local_scales, memberships};
+use self::layout::{Forces, Schedule};
+use super::neighbors::{Metric, Neighbors, check_finite};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::seed::Seed;
+
+/// Where the rows stand before the layout.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Init {
+    /// On the first principal components.
+    #[default]
+    Pca,
+    /// On the leading eigenvectors of the graph's normalised Laplacian.
+    Spectral,
+    /// Anywhere in a square.
+    Random,
+    /// On these coordinates, shape `(n_rows, n_components)`.
+    Given(Array2<f64>),
+}
+
+/// How a map is made; see [`Umap::params`].
+#[derive(Debug, Clone)]
+pub struct UmapParams {
+    n_components: usize,
+    n_neighbors: usize,
+    min_dist: f64,
+    spread: f64,
+    n_epochs: Option<usize>,
+    metric: Metric,
+    init: Init,
+    negative_sample_rate: usize,
+    learning_rate: f64,
+    repulsion_strength: f64,
+    set_op_mix_ratio: f64,
+    local_connectivity: f64,
+    target: Option<Vec<Option<usize>>>,
+    target_weight: f64,
+    seed: u64,
+    progress: Progress,
+}
+
+/// A map of the rows of a table.
+///
+/// ```
+/// use linfa::traits::Fit;
+/// use ndarray::Array2;
+/// use polariscope::embed::umap::Umap;
+/// use polariscope::table::Features;
+///
+/// let waves = Array2::from_shape_fn((60, 3), |(i, j)| ((i * (j + 1)) as f64 / 9.0).sin());
+/// let features = Features::new(waves, ["a", "b", "c"])?;
+/// let umap = Umap::params(2).n_neighbors(10).seed(42).fit(&features)?;
+/// assert_eq!(umap.coordinates().dim(), (60, 2));
+/// # Ok::<(), polariscope::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Umap {
+    params: UmapParams,
+    matrix: Array2<f64>,
+    foundation: Foundation,
+    coordinates: Array2<f64>,
+}
+
+/// What all runs on the same rows share.
+#[derive(Debug, Clone)]
+struct Foundation {
+    scales: Scales,
+    graph: Graph,
+    a: f64,
+    b: f64,
+}
+
+impl Umap {
+    /// Parameters of a map with `n_components` coordinates, with the defaults of umap-learn.
+    pub fn params(n_components: usize) -> UmapParams {
+        UmapParams {
+            n_components,
+            n_neighbors: 15,
+            min_dist: 0.1,
+            spread: 1.0,
+            n_epochs: None,
+            metric: Metric::Euclidean,
+            init: Init::default(),
+            negative_sample_rate: 5,
+            learning_rate: 1.0,
+            repulsion_strength: 1.0,
+            set_op_mix_ratio: 1.0,
+            local_connectivity: 1.0,
+            target: None,
+            target_weight: 0.5,
+            seed: 0,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Where the rows are on the map, shape `(n_rows, n_components)`.
+    pub fn coordinates(&self) -> &Array2<f64> {
+        &self.coordinates
+    }
+
+    /// How strongly each pair of rows belongs together.
+    pub fn graph(&self) -> &Graph {
+        &self.foundation.graph
+    }
+
+    /// How fast membership fades around each row.
+    pub fn sigmas(&self) -> &[f32] {
+        &self.foundation.scales.sigmas
+    }
+
+    /// The distance of each row to its nearest neighbour that is not a duplicate.
+    pub fn rhos(&self) -> &[f32] {
+        &self.foundation.scales.rhos
+    }
+
+    /// Places new rows on the map, shape `(n_new, n_components)`: each begins at the weighted mean of
+    /// its neighbours and is then moved while the map stays as it is.
+    ///
+    /// # Errors
+    /// A value that is not finite; other columns than those of the map's rows.
+    pub fn transform(&self, rows: ArrayView2<f64>) -> Result<Array2<f64>> {
+        let params = &self.params;
+        let near = Neighbors::query(self.matrix.view(), rows, params.n_neighbors, params.metric)?;
+        let scales = local_scales(&near, 0, (params.local_connectivity - 1.0).max(0.0));
+        let graph = Graph::from_rows(memberships(&near, &scales));
+        // A third of the epochs, as in umap-learn.
+        let n_epochs = match params.n_epochs {
+            Some(n_epochs) => n_epochs / 3,
+            None => {
+                if rows.nrows() <= 10_000 {
+                    100
+                } else {
+                    30
+                }
+            }
+        };
+        let forces = params.forces(&self.foundation, n_epochs);
+        Ok(match params.n_components {
+            ..=2 => self.place::<2>(&graph, &forces),
+            3..=4 => self.place::<4>(&graph, &forces),
+            5..=8 => self.place::<8>(&graph, &forces),
+            9..=16 => self.place::<16>(&graph, &forces),
+            _ => self.place::<64>(&graph, &forces),
+        })
+    }
+
+    fn place<const D: usize>(&self, graph: &Graph, forces: &Forces) -> Array2<f64> {
+        let width = self.coordinates.ncols();
+        let map: Vec<[f32; D]> = start::padded(&self.coordinates);
+        let start: Vec<[f32; D]> = start::padded(&start::weighted_means(graph, &self.coordinates));
+        let forces = Forces { learning_rate: forces.learning_rate / 4.0, ..*forces };
+        let seed = Seed::new(self.params.seed).stream("umap transform", 0).bits();
+        let places =
+            layout::place(&Schedule::new(graph, forces.n_epochs), start, &map, &forces, seed);
+        Array2::from_shape_fn((places.len(), width), |(i, d)| f64::from(places[i][d]))
+    }
+
+    /// The constant a of the similarity 1 / (1 + a d^(2b)) on the map.
+    pub fn a(&self) -> f64 {
+        self.foundation.a
+    }
+
+    /// The constant b of the similarity 1 / (1 + a d^(2b)) on the map.
+    pub fn b(&self) -> f64 {
+        self.foundation.b
+    }
+}
+
+impl UmapParams {
+    /// Number of neighbours of each row, itself included as in umap-learn: 2 or more. Default 15.
+    pub fn n_neighbors(mut self, n_neighbors: usize) -> Self {
+        self.n_neighbors = n_neighbors;
+        self
+    }
+
+    /// The distance on the map at which rows that belong together are kept. Default 0.1.
+    pub fn min_dist(mut self, min_dist: f64) -> Self {
+        self.min_dist = min_dist;
+        self
+    }
+
+    /// The scale of the map. Default 1.
+    pub fn spread(mut self, spread: f64) -> Self {
+        self.spread = spread;
+        self
+    }
+
+    /// Number of rounds of the layout. Default 500 up to 10,000 rows, else 200.
+    pub fn n_epochs(mut self, n_epochs: usize) -> Self {
+        self.n_epochs = Some(n_epochs);
+        self
+    }
+
+    /// How far apart two rows are. Default [`Metric::Euclidean`].
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// Where the rows stand before the layout.
+    pub fn init(mut self, init: Init) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Random rows that push for each one that pulls. Default 5.
+    pub fn negative_sample_rate(mut self, negative_sample_rate: usize) -> Self {
+        self.negative_sample_rate = negative_sample_rate;
+        self
+    }
+
+    /// The step length of the first epoch; it falls to 0. Default 1.
+    pub fn learning_rate(mut self, learning_rate: f64) -> Self {
+        self.learning_rate = learning_rate;
+        self
+    }
+
+    /// The weight of pushes against pulls. Default 1.
+    pub fn repulsion_strength(mut self, repulsion_strength: f64) -> Self {
+        self.repulsion_strength = repulsion_strength;
+        self
+    }
+
+    /// 1 joins the two directions of an edge by fuzzy union, 0 by intersection. Default 1.
+    pub fn set_op_mix_ratio(mut self, set_op_mix_ratio: f64) -> Self {
+        self.set_op_mix_ratio = set_op_mix_ratio;
+        self
+    }
+
+    /// Number of neighbours that belong to a row fully. Default 1.
+    pub fn local_connectivity(mut self, local_connectivity: f64) -> Self {
+        self.local_connectivity = local_connectivity;
+        self
+    }
+
+    /// One class per row, which draws the rows of a class together; `None` where it is not known.
+    pub fn target(mut self, labels: impl IntoIterator<Item = Option<usize>>) -> Self {
+        self.target = Some(labels.into_iter().collect());
+        self
+    }
+
+    /// How much the classes of [`target`](Self::target) count, from 0 to 1. Default 0.5.
+    pub fn target_weight(mut self, target_weight: f64) -> Self {
+        self.target_weight = target_weight;
+        self
+    }
+
+    /// The seed of everything random. Default 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Called with the share of the layout that is done.
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// One map per seed, in order, over a single graph; maps are made in parallel.
+    ///
+    /// Each equals the coordinates of `self.seed(seed).fit(data)`.
+    ///
+    /// # Errors
+    /// As `fit`.
+    pub fn fit_many<S: Data<Elem = f64>, T>(
+        &self,
+        data: &DatasetBase<ArrayBase<S, Ix2>, T>,
+        seeds: &[u64],
+    ) -> Result<Vec<Array2<f64>>> {
+        let matrix = data.records.view();
+        let foundation = self.foundation(matrix)?;
+        Ok(self.layouts(matrix, &foundation, seeds))
+    }
+
+    fn check(&self, matrix: ArrayView2<f64>) -> Result<()> {
+        check_finite(matrix)?;
+        let n = matrix.nrows();
+        let most = n.saturating_sub(1);
+        if self.n_neighbors < 2 || self.n_neighbors > most {
+            let allowed = format!("at least 2 and at most the number of rows - 1 ({most})");
+            return Err(Error::parameter("n_neighbors", self.n_neighbors, allowed));
+        }
+        if !(1..=64).contains(&self.n_components) {
+            return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
+        }
+        let real = [
+            ("spread", self.spread, self.spread > 0.0, "above 0"),
+            (
+                "min_dist",
+                self.min_dist,
+                self.min_dist >= 0.0 && self.min_dist <= self.spread,
+                "at least 0 and at most spread",
+            ),
+            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0"),
+            (
+                "repulsion_strength",
+                self.repulsion_strength,
+                self.repulsion_strength >= 0.0,
+                "at least 0",
+            ),
+            (
+                "set_op_mix_ratio",
+                self.set_op_mix_ratio,
+                (0.0..=1.0).contains(&self.set_op_mix_ratio),
+                "0 to 1",
+            ),
+            (
+                "local_connectivity",
+                self.local_connectivity,
+                self.local_connectivity >= 0.0,
+                "at least 0",
+            ),
+        ];
+        for (name, value, is_fine, allowed) in real {
+            if !is_fine || !value.is_finite() {
+                return Err(Error::parameter(name, value, allowed));
+            }
+        }
+        if let Some(labels) = self.target.as_ref().filter(|labels| labels.len() != n) {
+            let message = format!("{} labels for {n} rows: give one label per row", labels.len());
+            return Err(Error::data(message));
+        }
+        match &self.init {
+            Init::Given(start) if start.dim() != (n, self.n_components) => {
+                let allowed = format!("of shape ({n}, {})", self.n_components);
+                Err(Error::parameter("init", format!("{:?}", start.dim()), allowed))
+            }
+            Init::Given(start) => check_finite(start.view()),
+            _ => Ok(()),
+        }
+    }
+
+    fn foundation(&self, matrix: ArrayView2<f64>) -> Result<Foundation> {
+        self.check(matrix)?;
+        let near = Neighbors::find(matrix, self.n_neighbors - 1, self.metric)?;
+        let scales = local_scales(&near, 1, self.local_connectivity);
+        let directed = Graph::from_rows(memberships(&near, &scales));
+        let graph = directed.symmetric(self.set_op_mix_ratio as f32);
+        let graph = match &self.target {
+            Some(labels) => target::intersect(&graph, labels, self.target_weight),
+            None => graph,
+        };
+        let (a, b) = curve::find_ab(self.spread, self.min_dist);
+        Ok(Foundation { scales, graph, a, b })
+    }
+
+    fn layouts(
+        &self,
+        matrix: ArrayView2<f64>,
+        base: &Foundation,
+        seeds: &[u64],
+    ) -> Vec<Array2<f64>> {
+        // Coordinates come padded to the next width that is compiled; a padded one stays 0.
+        match self.n_components {
+            ..=2 => self.layouts_in::<2>(matrix, base, seeds),
+            3..=4 => self.layouts_in::<4>(matrix, base, seeds),
+            5..=8 => self.layouts_in::<8>(matrix, base, seeds),
+            9..=16 => self.layouts_in::<16>(matrix, base, seeds),
+            _ => self.layouts_in::<64>(matrix, base, seeds),
+        }
+    }
+
+    fn layouts_in<const D: usize>(
+        &self,
+        matrix: ArrayView2<f64>,
+        base: &Foundation,
+        seeds: &[u64],
+    ) -> Vec<Array2<f64>> {
+        let n = matrix.nrows();
+        let start = match &self.init {
+            Init::Pca => Some(start::principal_components(matrix, self.n_components)),
+            Init::Spectral => {
+                Some(spectral::spectral_coordinates(&base.graph, matrix, self.n_components))
+            }
+            Init::Random => None,
+            Init::Given(start) => Some(start.clone()),
+        };
+        let forces =
+            self.forces(base, self.n_epochs.unwrap_or(if n <= 10_000 { 500 } else { 200 }));
+        let schedule = Schedule::new(&base.graph, forces.n_epochs);
+        seeds
+            .par_iter()
+            .map(|&seed| {
+                let seed = Seed::new(seed);
+                let drawn = || start::random(n, self.n_components, seed);
+                let from = start.as_ref().map_or_else(
+                    || start::spread(&drawn(), seed),
+                    |start| start::spread(start, seed),
+                );
+                let bits = seed.stream("umap layout", 0).bits();
+                let places = layout::optimize::<D>(&schedule, from, &forces, bits, &self.progress);
+                Array2::from_shape_fn((n, self.n_components), |(i, d)| f64::from(places[i][d]))
+            })
+            .collect()
+    }
+
+    fn forces(&self, base: &Foundation, n_epochs: usize) -> Forces {
+        Forces {
+            a: base.a as f32,
+            b: base.b as f32,
+            repulsion: self.repulsion_strength as f32,
+            learning_rate: self.learning_rate as f32,
+            negative_sample_rate: self.negative_sample_rate,
+            n_epochs,
+        }
+    }
+
+    fn fit_rows(&self, matrix: ArrayView2<f64>) -> Result<Umap> {
+        let foundation = self.foundation(matrix)?;
+        let coordinates = self.layouts(matrix, &foundation, &[self.seed]).swap_remove(0);
+        Ok(Umap { params: self.clone(), matrix: matrix.to_owned(), foundation, coordinates })
+    }
+}
+
+impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, (), Error> for UmapParams {
+    type Object = Umap;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, ()>) -> Result<Umap> {
+        self.fit_rows(dataset.records.view())
+    }
+}
+
+impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, Array1<usize>, Error> for UmapParams {
+    type Object = Umap;
+
+    /// A supervised map: the labels of the dataset are the [`target`](UmapParams::target).
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, Array1<usize>>) -> Result<Umap> {
+        let labels = dataset.targets.iter().copied().map(Some);
+        self.clone().target(labels).fit_rows(dataset.records.view())
+    }
+}
+
+impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, Array1<()>, Error> for UmapParams {
+    type Object = Umap;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, Array1<()>>) -> Result<Umap> {
+        self.fit_rows(dataset.records.view())
+    }
+}
+
+#[cfg(test)]
+mod tests;

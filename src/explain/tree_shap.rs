@@ -1,0 +1,393 @@
+//! From a forest and a table to SHAP values.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use ndarray::{Array3, ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::patterns::Tables;
+use super::quadrature::{Plan, Scratch};
+use super::shap::Shap;
+use crate::classify::forest::check_names;
+use crate::classify::trees::{Trees, check_matrix};
+use crate::classify::{Model, RandomForest, RegressionForest};
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::table::Features;
+
+/// A forest whose outputs can be explained.
+pub trait Explainable {
+    /// Its trees.
+    fn trees(&self) -> &Trees;
+    /// Names of its features; empty where it has none.
+    fn feature_names(&self) -> &[String];
+    /// Names of its outputs: the classes, or `value`.
+    fn output_names(&self) -> Vec<String>;
+}
+
+impl Explainable for RandomForest {
+    fn trees(&self) -> &Trees {
+        self.trees()
+    }
+    fn feature_names(&self) -> &[String] {
+        self.feature_names()
+    }
+    fn output_names(&self) -> Vec<String> {
+        self.classes().iter().map(ToString::to_string).collect()
+    }
+}
+
+impl Explainable for RegressionForest {
+    fn trees(&self) -> &Trees {
+        self.trees()
+    }
+    fn feature_names(&self) -> &[String] {
+        self.feature_names()
+    }
+    fn output_names(&self) -> Vec<String> {
+        vec!["value".to_string()]
+    }
+}
+
+impl Explainable for Model {
+    fn trees(&self) -> &Trees {
+        self.trees()
+    }
+    fn feature_names(&self) -> &[String] {
+        self.feature_names()
+    }
+    fn output_names(&self) -> Vec<String> {
+        self.output_names()
+    }
+}
+
+/// Exact Shapley values of a forest's outputs (Lundberg et al., *From local explanations to global
+/// understanding with explainable AI for trees*, 2020).
+///
+/// A feature that is left out is replaced by the training rows that reached each split
+/// (path-dependent), as `shap.TreeExplainer` does by default. Same bits on any number of threads.
+///
+/// ```
+/// use linfa::traits::Fit;
+/// use ndarray::array;
+/// use polariscope::classify::RandomForest;
+/// use polariscope::explain::TreeShap;
+/// use polariscope::table::Features;
+///
+/// let matrix = array![[1.0, 3.0], [2.0, 1.0], [7.0, 3.0], [8.0, 1.0]];
+/// let features = Features::new(matrix, ["area", "noise"])?;
+/// let forest = RandomForest::params().min_samples_leaf(1).fit(&features.labelled(&[1, 1, 2, 2])?)?;
+/// let shap = TreeShap::of(&forest).explain(&features)?;
+///
+/// assert_eq!(shap.values.dim(), (4, 2, 2));
+/// assert_eq!(shap.ranking()[0], 0, "the area decides");
+/// assert!(shap.additivity_error < 1e-12);
+/// # Ok::<(), polariscope::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TreeShap<'a> {
+    trees: &'a Trees,
+    features: Vec<String>,
+    outputs: Vec<String>,
+    progress: Progress,
+}
+
+/// Rows that one task explains; fixed, so that threads do not matter.
+const BLOCK_ROWS: usize = 2048;
+
+impl<'a> TreeShap<'a> {
+    /// Explains a forest, a model or a dump read from a file.
+    pub fn of(forest: &'a impl Explainable) -> Self {
+        Self {
+            trees: forest.trees(),
+            features: forest.feature_names().to_vec(),
+            outputs: forest.output_names(),
+            progress: Progress::default(),
+        }
+    }
+
+    /// Called as blocks of rows are finished.
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The SHAP values of every row.
+    ///
+    /// # Errors
+    /// When the names of the features are not those of the forest, in the same order.
+    pub fn explain(&self, features: &Features) -> Result<Shap> {
+        if !self.features.is_empty() {
+            check_names(&self.features, features.names())?;
+        }
+        let mut shap = self.explain_matrix(features.matrix())?;
+        shap.features = features.names().to_vec();
+        Ok(shap)
+    }
+
+    /// As [`explain`](Self::explain), for a matrix without names.
+    ///
+    /// # Errors
+    /// Another number of columns, or a value that is not finite, with its row and column.
+    pub fn explain_matrix(&self, matrix: ArrayView2<'_, f64>) -> Result<Shap> {
+        let trees = self.trees;
+        check_matrix(matrix, trees.n_features(), &self.features)?;
+        let k = trees.n_outputs();
+        let mut values = Array3::zeros((matrix.nrows(), trees.n_features(), k));
+        self.path_dependent(matrix, &mut values);
+        let base = base(trees);
+        Ok(Shap {
+            additivity_error: additivity_error(trees, matrix, &base, &values),
+            values,
+            base,
+            features: self.feature_names(),
+            outputs: self.outputs.clone(),
+        })
+    }
+
+    fn feature_names(&self) -> Vec<String> {
+        crate::classify::params::names_or_numbers(&self.features, self.trees.n_features())
+    }
+
+    fn path_dependent(&self, matrix: ArrayView2<'_, f64>, values: &mut Array3<f64>) {
+        let trees = self.trees;
+        let (d, k) = (trees.n_features(), trees.n_outputs());
+        // Probabilities sum to one, so the values of a row's feature sum to zero: one output is free.
+        let explained = if trees.outputs_sum_to_one { k - 1 } else { k };
+        let method = Method::of(trees, explained, matrix.nrows());
+        let rows = matrix.as_standard_layout();
+        let done = AtomicUsize::new(0);
+        values
+            .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
+            .into_par_iter()
+            .zip(rows.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
+            .for_each(|(mut out, block)| {
+                let mut phi = vec![0.0; block.nrows() * d * explained];
+                if let Some(block) = block.as_slice() {
+                    method.add_rows(block, d, explained, &mut phi);
+                }
+                for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained))
+                {
+                    out.iter_mut().zip(phi).for_each(|(o, p)| *o = *p);
+                    if explained < k {
+                        out[k - 1] = -phi.iter().sum::<f64>();
+                    }
+                }
+                let finished = done.fetch_add(block.nrows(), Relaxed) + block.nrows();
+                self.progress.report(finished, matrix.nrows());
+            });
+    }
+}
+
+/// Two ways to the same values: tables are quick for many rows and small trees.
+enum Method {
+    Tables(Tables),
+    Quadrature(Vec<Plan>),
+}
+
+/// Rows below which filling tables takes longer than it saves.
+const FEW_ROWS: usize = 500;
+
+impl Method {
+    fn of(trees: &Trees, explained: usize, n_rows: usize) -> Self {
+        let tables = (n_rows >= FEW_ROWS).then(|| Tables::of(trees, explained)).flatten();
+        tables.map_or_else(
+            || {
+                let scale = 1.0 / trees.as_slice().len() as f64;
+                let plan = |t| Plan::new(t, trees.n_outputs(), explained, scale);
+                Self::Quadrature(trees.as_slice().iter().map(plan).collect())
+            },
+            Self::Tables,
+        )
+    }
+
+    /// Adds the values of a block of rows to `phi`, shape `(n_rows, n_features * explained)`.
+    fn add_rows(&self, block: &[f64], d: usize, explained: usize, phi: &mut [f64]) {
+        match self {
+            Self::Tables(tables) => tables.add_rows(block.chunks_exact(d), phi),
+            Self::Quadrature(plans) => {
+                let mut scratch = Scratch::default();
+                for plan in plans {
+                    for (phi, row) in phi.chunks_mut(d * explained).zip(block.chunks_exact(d)) {
+                        plan.add_row(row, &mut scratch, phi);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The expected output over the training rows.
+pub(crate) fn base(trees: &Trees) -> Vec<f64> {
+    let k = trees.n_outputs();
+    let mut base = vec![0.0; k];
+    for tree in trees.as_slice() {
+        base.iter_mut().zip(tree.expected_values(k)).for_each(|(b, v)| *b += v);
+    }
+    base.iter_mut().for_each(|b| *b /= trees.as_slice().len() as f64);
+    base
+}
+
+/// The largest `|base + sum of values - output|` over rows and outputs.
+fn additivity_error(
+    trees: &Trees,
+    matrix: ArrayView2<'_, f64>,
+    base: &[f64],
+    values: &Array3<f64>,
+) -> f64 {
+    let outputs = trees.mean_outputs_unchecked(matrix);
+    let sums = values.sum_axis(Axis(1));
+    let errors = sums.rows().into_iter().zip(outputs.rows()).map(|(sums, outputs)| {
+        let of_output = |((s, o), b): ((&f64, &f64), &f64)| (b + s - o).abs();
+        sums.iter().zip(outputs).zip(base).map(of_output).fold(0.0, f64::max)
+    });
+    errors.fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::tree::Kind;
+    use crate::classify::{Tree, Trees};
+    use crate::seed::Seed;
+    use linfa::DatasetBase;
+    use linfa::traits::Fit;
+    use ndarray::{Array1, Array2};
+
+    /// The expected output of a tree when only the features in `known` are known.
+    fn expectation(tree: &Tree, k: usize, node: usize, row: &[f64], known: usize) -> Vec<f64> {
+        match tree.nodes[node].kind() {
+            Kind::Leaf(leaf) => tree.leaf_values(leaf, k).to_vec(),
+            Kind::Split { feature, threshold, left } if known >> feature & 1 == 1 => {
+                let child = left + usize::from(row[feature] > threshold);
+                expectation(tree, k, child, row, known)
+            }
+            Kind::Split { left, .. } => {
+                let (l, r) = tree.shares(node, left);
+                let left_side = expectation(tree, k, left, row, known);
+                let right_side = expectation(tree, k, left + 1, row, known);
+                left_side.iter().zip(&right_side).map(|(a, b)| l * a + r * b).collect()
+            }
+        }
+    }
+
+    /// Shapley's formula by enumeration of all subsets of the features.
+    fn by_enumeration(trees: &Trees, row: &[f64]) -> Vec<f64> {
+        let (d, k, n) = (trees.n_features(), trees.n_outputs(), trees.as_slice().len());
+        let mut phi = vec![0.0; d * k];
+        let factorial = |m: usize| (1..=m).map(|i| i as f64).product::<f64>();
+        for tree in trees.as_slice() {
+            let worth: Vec<Vec<f64>> =
+                (0..1 << d).map(|s| expectation(tree, k, 0, row, s)).collect();
+            for j in 0..d {
+                for s in (0..1usize << d).filter(|s| s >> j & 1 == 0) {
+                    let size = s.count_ones() as usize;
+                    let weight = factorial(size) * factorial(d - size - 1) / factorial(d);
+                    for o in 0..k {
+                        phi[j * k + o] += weight * (worth[s | 1 << j][o] - worth[s][o]) / n as f64;
+                    }
+                }
+            }
+        }
+        phi
+    }
+
+    fn table(n: usize, d: usize, seed: u64) -> Array2<f64> {
+        let mut stream = Seed::new(seed).stream("table", 0);
+        Array2::from_shape_simple_fn((n, d), || stream.normal())
+    }
+
+    #[test]
+    fn values_are_shapley_values() {
+        for (n_classes, depth) in [(2, 3), (3, 8), (5, 20)] {
+            let matrix = table(120, 5, 7);
+            let labels = matrix
+                .rows()
+                .into_iter()
+                .map(|r| ((r[0] + r[1] * r[2] + 0.3 * r[3]).abs() * 2.0) as usize % n_classes);
+            let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+            let params = RandomForest::params().n_trees(6).max_depth(depth).min_samples_leaf(1);
+            let forest = params.fit(&data).unwrap();
+            let shap = TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap();
+            assert!(shap.additivity_error < 1e-13, "{}", shap.additivity_error);
+            for i in 0..20 {
+                let exact = by_enumeration(forest.trees(), &matrix.row(i).to_vec());
+                let found = shap.values.index_axis(Axis(0), i);
+                for (a, b) in exact.iter().zip(found) {
+                    assert!((a - b).abs() < 1e-13, "row {i}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_explained_too() {
+        let matrix = table(80, 4, 3);
+        let targets: Array1<f64> =
+            matrix.rows().into_iter().map(|r| 100.0 + r[0] * r[1] + r[2]).collect();
+        let data = DatasetBase::new(matrix.clone(), targets);
+        let forest = RegressionForest::params().n_trees(5).fit(&data).unwrap();
+        let shap = TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap();
+        assert!(shap.additivity_error < 1e-10);
+        let exact = by_enumeration(forest.trees(), &matrix.row(3).to_vec());
+        for (a, b) in exact.iter().zip(shap.values.index_axis(Axis(0), 3)) {
+            assert!((a - b).abs() < 1e-11, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn tables_and_quadrature_agree_and_threads_do_not_matter() {
+        for (n_classes, depth, n_features) in [(2, 4, 3), (3, 8, 6), (2, 12, 9)] {
+            let matrix = table(3000, n_features, 11);
+            let labels = matrix
+                .rows()
+                .into_iter()
+                .map(|r| ((r[0] * r[1] + r[2]).abs() * 2.0) as usize % n_classes);
+            let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+            let forest = RandomForest::params().n_trees(7).max_depth(depth).fit(&data).unwrap();
+            let explain = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap().values)
+            };
+            let many = explain(2);
+            assert_eq!(many, explain(1));
+            assert_eq!(many, explain(7));
+            let few = matrix.slice(ndarray::s![..FEW_ROWS - 1, ..]);
+            let few = TreeShap::of(&forest).explain_matrix(few).unwrap().values;
+            for (a, b) in few.iter().zip(&many) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_forest_without_splits_explains_nothing() {
+        let data = DatasetBase::new(Array2::zeros((4, 2)), Array1::from(vec![3, 3, 3, 3]));
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        for n in [1, FEW_ROWS] {
+            let shap = TreeShap::of(&forest).explain_matrix(Array2::zeros((n, 2)).view()).unwrap();
+            assert_eq!(shap.base, [1.0]);
+            assert!(shap.values.iter().all(|v| *v == 0.0) && shap.additivity_error == 0.0);
+        }
+    }
+
+    #[test]
+    fn families_and_faults() {
+        let matrix = table(50, 3, 2);
+        let labels = matrix.rows().into_iter().map(|r| usize::from(r[0] > r[1]));
+        let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        let shap = TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap();
+        let grouped = shap.grouped(&[("size".to_string(), vec![0, 2])]).unwrap();
+        assert_eq!(grouped.features, ["size", "feature_1"]);
+        let sum = shap.values[[4, 0, 1]] + shap.values[[4, 2, 1]];
+        assert_eq!(grouped.values[[4, 0, 1]], sum);
+        assert!(shap.grouped(&[("a".into(), vec![0]), ("b".into(), vec![0])]).is_err());
+        assert!(shap.grouped(&[("a".into(), vec![3])]).is_err());
+        assert!(TreeShap::of(&forest).explain_matrix(table(2, 4, 0).view()).is_err());
+        let mut holes = matrix.clone();
+        holes[[6, 1]] = f64::NAN;
+        let error = TreeShap::of(&forest).explain_matrix(holes.view()).unwrap_err();
+        assert_eq!((error.row(), error.column()), (Some(7), Some("feature_1")));
+    }
+}

@@ -1,0 +1,595 @@
+//! Two sets of rows enter; for each query row the reference rows nearest to it leave, exactly.
+//!
+//! A register tile of packed f32 values finds candidates at the speed of the multiply-add units; the
+//! candidates are measured again in f64, in one fixed order of summation. A rounding bound proves
+//! that no nearer row was passed over; a row for which the proof fails is scanned again in f64. So
+//! the result is the same on every processor, whatever tile it used.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// What is small between near rows. Both are sums over the columns; roots are taken by the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// The sum of squared differences.
+    Squared,
+    /// The sum of absolute differences.
+    Absolute,
+}
+
+impl Gap {
+    /// The definition: differences in f64, summed in column order.
+    #[inline]
+    pub(crate) fn between(self, a: &[f64], b: &[f64]) -> f64 {
+        let pairs = a.iter().zip(b);
+        match self {
+            Self::Squared => pairs.fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b)),
+            Self::Absolute => pairs.fold(0.0, |sum, (a, b)| sum + (a - b).abs()),
+        }
+    }
+}
+
+/// Rows of equal width, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub values: &'a [f64],
+    pub width: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn len(self) -> usize {
+        self.values.len() / self.width
+    }
+
+    #[inline]
+    pub(crate) fn row(self, i: usize) -> &'a [f64] {
+        &self.values[i * self.width..(i + 1) * self.width]
+    }
+}
+
+/// A reference row and its gap to the query.
+pub(crate) type Hit = (f64, u32);
+
+/// Queries that one task works on; they share each block of references while it is in the cache.
+const TASK: usize = 128;
+/// Bytes of packed references per block: most of a small second-level cache.
+const BLOCK_BYTES: usize = 128 << 10;
+
+/// The `k` references nearest to each query, ascending by gap, ties to the smaller index.
+///
+/// With `skip_self` the queries are the references, and a row is not its own neighbour.
+/// `k` must not exceed the number of references there are to choose from.
+pub(crate) fn nearest_rows(
+    references: Rows,
+    queries: Rows,
+    k: usize,
+    gap: Gap,
+    skip_self: bool,
+) -> Vec<Vec<Hit>> {
+    Path::fastest().run(references, queries, k, gap, skip_self)
+}
+
+/// Which instructions carry the tile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Path {
+    fn fastest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// Queries and references of one tile: as many sums as the registers hold.
+    fn shape(self) -> (usize, usize) {
+        match self {
+            Self::Portable => (2, 8),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => (6, 16),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => (8, 48),
+        }
+    }
+
+    fn run(self, refs: Rows, queries: Rows, k: usize, gap: Gap, skip_self: bool) -> Vec<Vec<Hit>> {
+        let frame = Frame::of(refs, queries);
+        let search = Search { path: self, refs, queries, k, gap, skip_self, frame };
+        let panels = search.pack();
+        let starts: Vec<usize> = (0..queries.len()).step_by(TASK).collect();
+        let tasks: Vec<Vec<Vec<Hit>>> = starts
+            .par_iter()
+            .map(|&start| search.task(&panels, start..queries.len().min(start + TASK)))
+            .collect();
+        tasks.into_iter().flatten().collect()
+    }
+}
+
+/// What is searched for, and where.
+struct Search<'a> {
+    path: Path,
+    refs: Rows<'a>,
+    queries: Rows<'a>,
+    k: usize,
+    gap: Gap,
+    skip_self: bool,
+    frame: Frame,
+}
+
+impl Search<'_> {
+    /// Columns of a panel. Squared gaps have one more, minus half the squared norm: with a query
+    /// column of ones the tile's sums become x.y - |y|^2 / 2, largest where the gap is smallest.
+    fn depth(&self) -> usize {
+        self.refs.width + usize::from(self.gap == Gap::Squared)
+    }
+
+    /// References in panels as wide as a tile, column by column; empty places are infinitely far.
+    fn pack(&self) -> Vec<f32> {
+        let (depth, (_, lanes)) = (self.depth(), self.path.shape());
+        let mut panels = vec![0.0; self.refs.len().div_ceil(lanes) * depth * lanes];
+        panels.par_chunks_exact_mut(depth * lanes).enumerate().for_each(|(p, panel)| {
+            let far = if self.gap == Gap::Squared { f32::NEG_INFINITY } else { f32::INFINITY };
+            panel[(depth - 1) * lanes..].fill(far);
+            for (lane, i) in (p * lanes..self.refs.len().min((p + 1) * lanes)).enumerate() {
+                let mut norm = 0.0;
+                for (column, x) in self.frame.place(self.refs.row(i)).enumerate() {
+                    panel[column * lanes + lane] = x;
+                    norm += f64::from(x) * f64::from(x);
+                }
+                if self.gap == Gap::Squared {
+                    panel[(depth - 1) * lanes + lane] = (-0.5 * norm) as f32;
+                }
+            }
+        });
+        panels
+    }
+
+    /// The hits of the queries in `range`.
+    fn task(&self, panels: &[f32], range: Range<usize>) -> Vec<Vec<Hit>> {
+        let (depth, (height, lanes)) = (self.depth(), self.path.shape());
+        let mut lists: Vec<Candidates> = range.clone().map(|_| Candidates::new(self.k)).collect();
+        let mut groups = vec![1.0; range.len().div_ceil(height) * depth * height];
+        for (slot, i) in range.clone().enumerate() {
+            let group = &mut groups[slot / height * depth * height..];
+            for (column, x) in self.frame.place(self.queries.row(i)).enumerate() {
+                group[column * height + slot % height] = x;
+            }
+        }
+        let panel_len = depth * lanes;
+        let per_block = (BLOCK_BYTES / (panel_len * size_of::<f32>())).max(1);
+        for (block, block_panels) in panels.chunks(per_block * panel_len).enumerate() {
+            let queries = groups.chunks_exact(depth * height).zip(lists.chunks_mut(height));
+            for (group, (query, lists)) in queries.enumerate() {
+                let first_row = range.start + group * height;
+                self.scan(query, block_panels, lists, block * per_block * lanes, first_row);
+            }
+        }
+        lists.iter().zip(range).map(|(list, i)| self.finish(list, i)).collect()
+    }
+
+    /// Offers one block of panels, whose first reference is `first`, to one group of queries.
+    fn scan(
+        &self,
+        query: &[f32],
+        panels: &[f32],
+        lists: &mut [Candidates],
+        first: usize,
+        first_row: usize,
+    ) {
+        let (height, lanes) = self.path.shape();
+        let panel_len = self.depth() * lanes;
+        let mut sums = [0.0; MOST_SUMS];
+        let mut bars = [f32::INFINITY; MOST_QUERIES];
+        bars.iter_mut().zip(lists.iter()).for_each(|(bar, list)| *bar = list.bar);
+        let mut next = 0;
+        while let Some(skipped) =
+            self.path.skim(self.gap, query, &panels[next * panel_len..], &bars[..height], &mut sums)
+        {
+            let base = first + (next + skipped) * lanes;
+            for (q, list) in lists.iter_mut().enumerate() {
+                let sums = &sums[q * lanes..(q + 1) * lanes];
+                if !sums.iter().fold(false, |any, sum| any | (*sum > list.bar)) {
+                    continue;
+                }
+                for (j, &sum) in (base..).zip(sums) {
+                    if sum > list.bar && !(self.skip_self && j == first_row + q) {
+                        list.push(sum, j as u32);
+                    }
+                }
+                bars[q] = list.bar;
+            }
+            next += skipped + 1;
+        }
+    }
+
+    /// Measures the candidates, and scans again where rounding may have hidden a nearer row.
+    fn finish(&self, candidates: &Candidates, i: usize) -> Vec<Hit> {
+        let (query, k) = (self.queries.row(i), self.k);
+        let measure =
+            |&(_, j): &(f32, u32)| (self.gap.between(query, self.refs.row(j as usize)), j);
+        let mut hits: Vec<Hit> = candidates.list.iter().map(measure).collect();
+        sort_hits(&mut hits);
+        hits.truncate(k);
+        if hits.len() == k && self.is_proven(candidates.bar, hits[k - 1].0, query) {
+            return hits;
+        }
+        rescan(self.refs, query, k, self.gap, self.skip_self.then_some(i))
+    }
+
+    /// Whether every row that was passed over is farther than `kth`, the gap of the k-th hit.
+    ///
+    /// Standard bounds on rounded sums (Higham 2002, section 3.1), in the frame's scale: a row y
+    /// within `kth` of the query x has |y| <= |x| + root of kth, which bounds the error of its sum.
+    fn is_proven(&self, bar: f32, kth: f64, query: &[f64]) -> bool {
+        if bar == f32::NEG_INFINITY {
+            return true;
+        }
+        let unit = f64::from(f32::EPSILON) / 2.0;
+        let width = query.len() as f64;
+        let placed = self.frame.place(query).map(f64::from);
+        match self.gap {
+            Gap::Squared => {
+                let kth = kth * self.frame.scale * self.frame.scale;
+                let norm: f64 = placed.map(|x| x * x).sum();
+                let reach = norm.sqrt() + kth.sqrt();
+                let doubt = unit * (2.0 * width + 16.0) * reach * (norm.sqrt() + reach) + 1e-36;
+                norm - 2.0 * f64::from(bar) > kth + doubt
+            }
+            Gap::Absolute => {
+                let kth = kth * self.frame.scale;
+                let norm: f64 = placed.map(f64::abs).sum();
+                let doubt = unit * (width + 8.0) * (2.0 * norm + kth) + 1e-36;
+                -f64::from(bar) > kth + doubt
+            }
+        }
+    }
+}
+
+/// Values are centred and scaled to at most 1, so that f32 neither cancels nor overflows.
+struct Frame {
+    centre: Vec<f64>,
+    scale: f64,
+}
+
+impl Frame {
+    fn of(references: Rows, queries: Rows) -> Self {
+        let mut centre = vec![0.0; references.width];
+        for row in references.values.chunks_exact(references.width) {
+            centre.iter_mut().zip(row).for_each(|(c, x)| *c += x);
+        }
+        centre.iter_mut().for_each(|c| *c /= references.len().max(1) as f64);
+        let largest = [references, queries]
+            .iter()
+            .flat_map(|rows| rows.values.chunks_exact(rows.width))
+            .flat_map(|row| row.iter().zip(&centre).map(|(x, c)| (x - c).abs()))
+            .fold(0.0, f64::max);
+        let scale = if largest > 0.0 && largest.is_finite() { 1.0 / largest } else { 1.0 };
+        Self { centre, scale }
+    }
+
+    fn place(&self, row: &[f64]) -> impl Iterator<Item = f32> {
+        row.iter().zip(&self.centre).map(|(x, c)| ((x - c) * self.scale) as f32)
+    }
+}
+
+/// The best candidates of one query so far, unordered; the larger the sum, the nearer.
+struct Candidates {
+    keep: usize,
+    /// Everything that was passed over has a sum of at most this.
+    bar: f32,
+    list: Vec<(f32, u32)>,
+}
+
+impl Candidates {
+    /// A few more than `k` are kept, so that rounding rarely leaves a doubt.
+    fn new(k: usize) -> Self {
+        let keep = k + k / 4 + 4;
+        Self { keep, bar: f32::NEG_INFINITY, list: Vec::with_capacity(2 * keep) }
+    }
+
+    fn push(&mut self, sum: f32, index: u32) {
+        self.list.push((sum, index));
+        if self.list.len() == 2 * self.keep {
+            self.list.select_nth_unstable_by(self.keep, |a, b| b.0.total_cmp(&a.0));
+            self.bar = self.list[self.keep].0;
+            self.list.truncate(self.keep);
+        }
+    }
+}
+
+fn sort_hits(hits: &mut [Hit]) {
+    hits.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+}
+
+/// The definition itself: every reference measured in f64.
+fn rescan(references: Rows, query: &[f64], k: usize, gap: Gap, me: Option<usize>) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::with_capacity(2 * k);
+    let mut bar = f64::INFINITY;
+    for j in (0..references.len()).filter(|&j| Some(j) != me) {
+        let distance = gap.between(query, references.row(j));
+        // Rows come in ascending order, so a later row that ties with the bar has no claim.
+        if distance < bar || hits.len() < k {
+            hits.push((distance, j as u32));
+            if hits.len() == 2 * k {
+                sort_hits(&mut hits);
+                hits.truncate(k);
+                bar = hits[k - 1].0;
+            }
+        }
+    }
+    sort_hits(&mut hits);
+    hits.truncate(k);
+    hits
+}
+
+/// Room for the tile of any path.
+const MOST_QUERIES: usize = 8;
+const MOST_SUMS: usize = 8 * 48;
+
+impl Path {
+    /// Passes over panels until one has a sum above its query's bar; says how many were passed over
+    /// and leaves that panel's sums, query by query.
+    fn skim(
+        self,
+        gap: Gap,
+        query: &[f32],
+        panels: &[f32],
+        bars: &[f32],
+        sums: &mut [f32; MOST_SUMS],
+    ) -> Option<usize> {
+        match self {
+            Self::Portable => skim_portable(gap, query, panels, bars, sums),
+            // SAFETY: `Path::fastest` chose this path after asking the processor for the features.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls functions compiled for AVX2 and FMA")]
+            Self::Avx2 => unsafe {
+                match gap {
+                    Gap::Squared => avx2::squared(query, panels, bars, sums),
+                    Gap::Absolute => avx2::absolute(query, panels, bars, sums),
+                }
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "calls functions compiled for AVX-512")]
+            Self::Avx512 => unsafe {
+                match gap {
+                    Gap::Squared => avx512::squared(query, panels, bars, sums),
+                    Gap::Absolute => avx512::absolute(query, panels, bars, sums),
+                }
+            },
+        }
+    }
+}
+
+fn skim_portable(
+    gap: Gap,
+    query: &[f32],
+    panels: &[f32],
+    bars: &[f32],
+    sums: &mut [f32; MOST_SUMS],
+) -> Option<usize> {
+    let query = query.as_chunks::<2>().0;
+    panels.chunks_exact(query.len() * 8).position(|panel| {
+        let mut tile = [[0.0f32; 8]; 2];
+        for (x, y) in query.iter().zip(panel.as_chunks::<8>().0) {
+            for (sums, x) in tile.iter_mut().zip(x) {
+                for (sum, y) in sums.iter_mut().zip(y) {
+                    match gap {
+                        Gap::Squared => *sum += x * y,
+                        Gap::Absolute => *sum -= (x - y).abs(),
+                    }
+                }
+            }
+        }
+        sums[..16].copy_from_slice(tile.as_flattened());
+        tile.iter().zip(bars).any(|(sums, bar)| sums.iter().any(|sum| sum > bar))
+    })
+}
+
+/// One tile in vector registers: `$height` queries by `$vectors` vectors of references.
+#[cfg(target_arch = "x86_64")]
+macro_rules! skim_in_registers {
+    ($name:ident, $features:literal, $height:literal, $vectors:literal, $width:literal,
+     $step:expr, $above:expr, $load:ident, $splat:ident, $zero:ident, $store:ident) => {
+        #[target_feature(enable = $features)]
+        #[expect(unsafe_code, reason = "vector loads and stores through pointers")]
+        pub(super) fn $name(
+            query: &[f32],
+            panels: &[f32],
+            bars: &[f32],
+            sums: &mut [f32; super::MOST_SUMS],
+        ) -> Option<usize> {
+            let query = query.as_chunks::<$height>().0;
+            panels.chunks_exact(query.len() * $vectors * $width).position(|panel| {
+                let mut tile = [[$zero(); $vectors]; $height];
+                for (x, y) in query.iter().zip(panel.as_chunks::<{ $vectors * $width }>().0) {
+                    // SAFETY: `y` holds `$vectors` vectors of `$width` values.
+                    let y: [_; $vectors] =
+                        std::array::from_fn(|v| unsafe { $load(y.as_ptr().add(v * $width)) });
+                    for q in 0..$height {
+                        let x = $splat(x[q]);
+                        for v in 0..$vectors {
+                            tile[q][v] = $step(x, y[v], tile[q][v]);
+                        }
+                    }
+                }
+                let mut passes = 0;
+                for q in 0..$height {
+                    for v in 0..$vectors {
+                        passes |= $above(tile[q][v], $splat(bars[q]));
+                    }
+                }
+                if passes == 0 {
+                    return false;
+                }
+                for q in 0..$height {
+                    for v in 0..$vectors {
+                        let place = &mut sums[(q * $vectors + v) * $width..][..$width];
+                        // SAFETY: `place` holds one vector of `$width` values.
+                        unsafe { $store(place.as_mut_ptr(), tile[q][v]) };
+                    }
+                }
+                true
+            })
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx2,fma")]
+    fn subtract_absolute(x: __m256, y: __m256, sum: __m256) -> __m256 {
+        _mm256_sub_ps(sum, _mm256_andnot_ps(_mm256_set1_ps(-0.0), _mm256_sub_ps(x, y)))
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn above(sum: __m256, bar: __m256) -> i32 {
+        _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(sum, bar))
+    }
+
+    skim_in_registers!(
+        squared,
+        "avx2,fma",
+        6,
+        2,
+        8,
+        _mm256_fmadd_ps,
+        above,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_setzero_ps,
+        _mm256_storeu_ps
+    );
+    skim_in_registers!(
+        absolute,
+        "avx2,fma",
+        6,
+        2,
+        8,
+        subtract_absolute,
+        above,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_setzero_ps,
+        _mm256_storeu_ps
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f")]
+    fn subtract_absolute(x: __m512, y: __m512, sum: __m512) -> __m512 {
+        _mm512_sub_ps(sum, _mm512_abs_ps(_mm512_sub_ps(x, y)))
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn above(sum: __m512, bar: __m512) -> u16 {
+        _mm512_cmp_ps_mask::<_CMP_GT_OQ>(sum, bar)
+    }
+
+    skim_in_registers!(
+        squared,
+        "avx512f",
+        8,
+        3,
+        16,
+        _mm512_fmadd_ps,
+        above,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_setzero_ps,
+        _mm512_storeu_ps
+    );
+    skim_in_registers!(
+        absolute,
+        "avx512f",
+        8,
+        3,
+        16,
+        subtract_absolute,
+        above,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_setzero_ps,
+        _mm512_storeu_ps
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    fn paths() -> Vec<Path> {
+        let mut paths = vec![Path::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                paths.push(Path::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                paths.push(Path::Avx512);
+            }
+        }
+        paths
+    }
+
+    fn check(values: &[f64], width: usize, k: usize) {
+        let rows = Rows { values, width };
+        for gap in [Gap::Squared, Gap::Absolute] {
+            let expected: Vec<Vec<Hit>> =
+                (0..rows.len()).map(|i| rescan(rows, rows.row(i), k, gap, Some(i))).collect();
+            for path in paths() {
+                assert_eq!(path.run(rows, rows, k, gap, true), expected, "{path:?} {gap:?}");
+            }
+        }
+    }
+
+    fn normals(n: usize, seed: u64) -> Vec<f64> {
+        let mut stream = Seed::new(seed).stream("rows", 0);
+        (0..n).map(|_| stream.normal()).collect()
+    }
+
+    #[test]
+    fn every_path_finds_what_the_definition_finds() {
+        for (n, width) in [(2, 1), (65, 3), (300, 7), (401, 20)] {
+            check(&normals(n * width, n as u64), width, 15.min(n - 1));
+        }
+    }
+
+    #[test]
+    fn ties_and_duplicates_go_to_the_smaller_index() {
+        let grid: Vec<f64> =
+            (0..400).flat_map(|i| [f64::from(i % 20), f64::from(i / 20)]).collect();
+        check(&grid, 2, 12);
+        check(&vec![3.5; 600], 2, 10);
+        let thrice: Vec<f64> = (0..300).flat_map(|i| [f64::from(i % 100), 0.5]).collect();
+        check(&thrice, 2, 9);
+    }
+
+    #[test]
+    fn far_groups_and_extreme_scales_do_not_hide_neighbours() {
+        let mut values = normals(900, 4);
+        values.iter_mut().skip(450).for_each(|x| *x = *x * 1e-7 + 1e6);
+        check(&values, 3, 8);
+        check(&normals(600, 5).iter().map(|x| x * 1e200).collect::<Vec<_>>(), 3, 5);
+        check(&normals(600, 6).iter().map(|x| x * 1e-150).collect::<Vec<_>>(), 3, 5);
+    }
+}

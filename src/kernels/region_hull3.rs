@@ -1,0 +1,337 @@
+//! Row extremes of a stack become the convex hull, its voxels and its Feret diameter, exactly in integers.
+//!
+//! Coordinates are doubled, so that the midpoints of voxel faces are whole numbers: voxel (z, y, x) is at (2z, 2y, 2x).
+
+use super::region_edges::rows_of;
+use super::region_runs::Span;
+use super::region_sums::Bounds;
+
+/// What the hull of one object measures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SolidHull {
+    /// Number of voxels whose centre lies in the hull of all voxel face midpoints, border included.
+    pub volume: u64,
+    /// Largest distance between points of the half-level surface of that hull image, in units of length.
+    pub feret_max: f64,
+}
+
+/// Longest side of a box whose plane equations fit 63 bits.
+const LONGEST: u32 = 60_000;
+
+/// First and last voxel of a row.
+#[derive(Debug, Clone, Copy)]
+struct RowEnds {
+    z: i64,
+    y: i64,
+    first: i64,
+    last: i64,
+}
+
+type Point = [i64; 3];
+
+/// Measures the hull of the spans of a stack; `None` for objects longer than 60,000 voxels.
+pub fn solid_hull(
+    spans: &[Span],
+    n_rows: u32,
+    bounds: &Bounds,
+    spacing: [f64; 3],
+) -> Option<SolidHull> {
+    if bounds.extent.iter().any(|&e| e > LONGEST) {
+        return None;
+    }
+    let [first_z, first_y, first_x] = bounds.first.map(i64::from);
+    let rows: Vec<RowEnds> = rows_of(spans)
+        .map(|row| RowEnds {
+            z: i64::from(row[0].row / n_rows) - first_z,
+            y: i64::from(row[0].row % n_rows) - first_y,
+            first: i64::from(row[0].start) - first_x,
+            last: i64::from(row[row.len() - 1].end) - 1 - first_x,
+        })
+        .collect();
+    let hull = Polyhedron::around(face_midpoints(&rows, bounds.extent[0]));
+    let filled = hull.rows(bounds);
+    let volume = filled.iter().map(|row| (row.last - row.first + 1) as u64).sum();
+    let surface = Polyhedron::around(face_midpoints(&filled, bounds.extent[0]));
+    Some(SolidHull { volume, feret_max: surface.diameter(spacing) })
+}
+
+/// The midpoints that can be corners of the hull: in each layer, whole or half, those on its own hull.
+fn face_midpoints(rows: &[RowEnds], n_planes: u32) -> Vec<Point> {
+    let mut layers = vec![Vec::new(); 2 * n_planes as usize + 1];
+    for &RowEnds { z, y, first, last } in rows {
+        let (y, left, right) = (2 * y, 2 * first, 2 * last);
+        let layer = (2 * z + 1) as usize;
+        for half in [layer - 1, layer + 1] {
+            layers[half].extend([[y, left], [y, right]]);
+        }
+        let around = [
+            [y, left - 1],
+            [y, right + 1],
+            [y - 1, left],
+            [y - 1, right],
+            [y + 1, left],
+            [y + 1, right],
+        ];
+        layers[layer].extend(around);
+    }
+    let mut points: Vec<Point> = Vec::new();
+    for (z, layer) in (-1..).zip(&mut layers) {
+        layer.sort_unstable();
+        layer.dedup();
+        for sign in [1, -1] {
+            let begin = points.len();
+            for &[y, x] in &*layer {
+                while let [.., a, b] = points[begin..] {
+                    let turn = (b[1] - a[1]) * (x - a[2]) - (b[2] - a[2]) * (y - a[1]);
+                    if turn * sign > 0 {
+                        break;
+                    }
+                    points.pop();
+                }
+                points.push([z, y, x]);
+            }
+        }
+    }
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
+fn minus(a: Point, b: Point) -> Point {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+fn cross(a: Point, b: Point) -> Point {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+fn dot(a: Point, b: Point) -> i64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+/// A triangle with its outward normal; `next[i]` is the face across the side from corner i to corner i + 1.
+#[derive(Debug, Clone)]
+struct Face {
+    corners: [usize; 3],
+    next: [usize; 3],
+    normal: Point,
+    offset: i64,
+    /// Points above this face that no earlier face took.
+    above: Vec<usize>,
+    alive: bool,
+}
+
+/// A convex hull, by quickhull (Barber, Dobkin and Huhdanpaa 1996) in exact arithmetic: no tolerance anywhere.
+struct Polyhedron {
+    points: Vec<Point>,
+    faces: Vec<Face>,
+}
+
+impl Polyhedron {
+    /// The hull of points that do not lie in a plane.
+    fn around(points: Vec<Point>) -> Self {
+        let mut hull = Self { points, faces: Vec::new() };
+        if !hull.start() {
+            return hull;
+        }
+        let mut waiting: Vec<usize> = (0..hull.faces.len()).collect();
+        while let Some(face) = waiting.pop() {
+            if hull.faces[face].alive && !hull.faces[face].above.is_empty() {
+                waiting.push(face);
+                waiting.extend(hull.grow(face));
+            }
+        }
+        hull.faces.retain(|face| face.alive);
+        hull
+    }
+
+    fn height(&self, face: usize, point: usize) -> i64 {
+        dot(self.faces[face].normal, self.points[point]) - self.faces[face].offset
+    }
+
+    fn add(&mut self, corners: [usize; 3], next: [usize; 3]) -> usize {
+        let [a, b, c] = corners.map(|i| self.points[i]);
+        let normal = cross(minus(b, a), minus(c, a));
+        let offset = dot(normal, a);
+        self.faces.push(Face { corners, next, normal, offset, above: Vec::new(), alive: true });
+        self.faces.len() - 1
+    }
+
+    /// A first tetrahedron from far points.
+    fn start(&mut self) -> bool {
+        let n = self.points.len();
+        let far =
+            |size: &dyn Fn(usize) -> i64| (0..n).max_by_key(|&i| (size(i), std::cmp::Reverse(i)));
+        let p = &self.points;
+        let a = 0;
+        let Some(b) = far(&|i| dot(minus(p[i], p[a]), minus(p[i], p[a]))) else { return false };
+        let area = |i: usize| cross(minus(p[b], p[a]), minus(p[i], p[a]));
+        let Some(c) = far(&|i| area(i).iter().map(|v| v.abs()).sum()) else { return false };
+        let normal = area(c);
+        let Some(d) = far(&|i| dot(normal, minus(p[i], p[a])).abs()) else { return false };
+        let volume = dot(normal, minus(p[d], p[a]));
+        if volume == 0 {
+            return false;
+        }
+        let (b, c) = if volume > 0 { (c, b) } else { (b, c) };
+        self.add([a, b, c], [1, 2, 3]);
+        self.add([b, a, d], [0, 3, 2]);
+        self.add([c, b, d], [0, 1, 3]);
+        self.add([a, c, d], [0, 2, 1]);
+        self.share((0..n).collect(), 0);
+        true
+    }
+
+    /// Gives each point to the first face from `begin` on that it lies above.
+    fn share(&mut self, points: Vec<usize>, begin: usize) {
+        for point in points {
+            if let Some(face) = (begin..self.faces.len()).find(|&face| self.height(face, point) > 0)
+            {
+                self.faces[face].above.push(point);
+            }
+        }
+    }
+
+    /// Replaces all faces seen from the highest point above `face` by a cone to their border; the new faces.
+    fn grow(&mut self, face: usize) -> std::ops::Range<usize> {
+        let highest = self.faces[face].above.iter().copied();
+        let highest = highest.max_by_key(|&p| (self.height(face, p), std::cmp::Reverse(p)));
+        let begin = self.faces.len();
+        let Some(eye) = highest else { return begin..begin };
+        let (mut seen, mut border, mut orphans) = (vec![face], Vec::new(), Vec::new());
+        self.faces[face].alive = false;
+        while let Some(face) = seen.pop() {
+            orphans.append(&mut self.faces[face].above);
+            for side in 0..3 {
+                let beyond = self.faces[face].next[side];
+                let corners = self.faces[face].corners;
+                if !self.faces[beyond].alive {
+                    continue;
+                }
+                if self.height(beyond, eye) > 0 {
+                    self.faces[beyond].alive = false;
+                    seen.push(beyond);
+                } else {
+                    border.push((corners[side], corners[(side + 1) % 3], beyond));
+                }
+            }
+        }
+        let at = |corner: usize| border.iter().position(|&(from, ..)| from == corner).unwrap_or(0);
+        let before =
+            |corner: usize| border.iter().position(|&(_, to, _)| to == corner).unwrap_or(0);
+        for &(from, to, beyond) in &border {
+            let new = self.add([from, to, eye], [beyond, begin + at(to), begin + before(from)]);
+            let back = (0..3).find(|&side| self.faces[beyond].corners[side] == to);
+            if let Some(side) = back {
+                self.faces[beyond].next[side] = new;
+            }
+        }
+        self.share(orphans, begin);
+        begin..self.faces.len()
+    }
+
+    /// The rows of voxels inside, border included, of a box.
+    fn rows(&self, bounds: &Bounds) -> Vec<RowEnds> {
+        let [n_planes, n_rows, n_columns] = bounds.extent.map(i64::from);
+        let mut rows = Vec::new();
+        for z in 0..n_planes {
+            for y in 0..n_rows {
+                let (mut low, mut high) = (0, 2 * (n_columns - 1));
+                for Face { normal: [nz, ny, nx], offset, .. } in &self.faces {
+                    let room = offset - nz * 2 * z - ny * 2 * y;
+                    if nx * high > room && *nx > 0 {
+                        high = room.div_euclid(*nx);
+                    } else if nx * low > room && *nx < 0 {
+                        low = -room.div_euclid(-nx);
+                    } else if *nx == 0 && room < 0 {
+                        high = low - 1;
+                    }
+                }
+                let (first, last) = (-(-low).div_euclid(2), high.div_euclid(2));
+                if first <= last {
+                    rows.push(RowEnds { z, y, first, last });
+                }
+            }
+        }
+        rows
+    }
+
+    /// The largest distance between two corners.
+    fn diameter(&self, spacing: [f64; 3]) -> f64 {
+        let mut corners: Vec<usize> = self.faces.iter().flat_map(|face| face.corners).collect();
+        corners.sort_unstable();
+        corners.dedup();
+        let place = |i: usize| [0, 1, 2].map(|a| self.points[i][a] as f64 * spacing[a]);
+        let places: Vec<[f64; 3]> = corners.into_iter().map(place).collect();
+        let squared =
+            |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>();
+        let ahead = |i: usize| places[i + 1..].iter().map(move |b| (i, b));
+        let pairs = (0..places.len()).flat_map(ahead).map(|(i, b)| squared(&places[i], b));
+        pairs.fold(0.0, f64::max).sqrt() / 2.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::region_runs::Span;
+
+    /// Voxels that no half-space through three midpoints excludes.
+    fn slow(voxels: &[Point], end: i64) -> (u64, f64) {
+        let around = |p: &Point| {
+            let p = *p;
+            (0..3).flat_map(move |a| {
+                [-1, 1].map(|d| {
+                    let mut q = p.map(|v| 2 * v);
+                    q[a] += d;
+                    q
+                })
+            })
+        };
+        let points: Vec<Point> = voxels.iter().flat_map(around).collect();
+        let mut planes = Vec::new();
+        for &a in &points {
+            for &b in &points {
+                for &c in &points {
+                    let normal = cross(minus(b, a), minus(c, a));
+                    if normal != [0; 3] && points.iter().all(|&p| dot(normal, minus(p, a)) <= 0) {
+                        planes.push((normal, dot(normal, a)));
+                    }
+                }
+            }
+        }
+        let grid =
+            (0..end).flat_map(|z| (0..end).flat_map(move |y| (0..end).map(move |x| [z, y, x])));
+        let inside: Vec<Point> =
+            grid.filter(|p| planes.iter().all(|(n, o)| dot(*n, p.map(|v| 2 * v)) <= *o)).collect();
+        let surface: Vec<Point> = inside.iter().flat_map(around).collect();
+        let far = surface
+            .iter()
+            .flat_map(|&a| surface.iter().map(move |&b| dot(minus(a, b), minus(a, b))))
+            .max();
+        (inside.len() as u64, (far.unwrap() as f64).sqrt() / 2.0)
+    }
+
+    fn check(voxels: &[Point]) {
+        let n_rows = 9;
+        let mut spans: Vec<Span> = voxels
+            .iter()
+            .map(|&[z, y, x]| Span { row: (z * 9 + y) as u32, start: x as u32, end: x as u32 + 1 })
+            .collect();
+        spans.sort_unstable();
+        let bounds = Bounds::of(&spans, n_rows);
+        let hull = solid_hull(&spans, n_rows, &bounds, [1.0; 3]).unwrap();
+        let (volume, feret) = slow(voxels, 9);
+        assert_eq!(hull.volume, volume, "{voxels:?}");
+        assert!((hull.feret_max - feret).abs() < 1e-12, "{voxels:?}");
+    }
+
+    #[test]
+    fn equal_to_testing_every_half_space() {
+        check(&[[1, 2, 3]]);
+        check(&[[0, 0, 0], [0, 0, 1], [0, 0, 4]]);
+        check(&[[0, 0, 0], [3, 4, 5]]);
+        check(&[[0, 0, 0], [0, 3, 1], [2, 1, 4], [4, 4, 2]]);
+        check(&[[1, 1, 1], [1, 1, 5], [1, 5, 1], [5, 1, 1], [4, 4, 4]]);
+    }
+}

@@ -1,0 +1,125 @@
+//! A decision tree, drawn so that it can be read aloud.
+
+use super::canvas::{Figure, Ink};
+use super::palette::{GRID, INK, MUTED, PAPER, group};
+use super::text::{Anchor, Lettering};
+use crate::report::number::{count, significant};
+
+/// A node of a decision tree: a question with two answers, or a leaf.
+#[derive(Debug, Clone, Default)]
+pub struct TreeNode {
+    /// Feature, threshold, and the positions of the nodes for `<=` and `>`; `None` for a leaf.
+    pub split: Option<(String, f64, usize, usize)>,
+    /// Objects of each class 1..k that come here.
+    pub counts: Vec<f64>,
+}
+
+/// A decision tree; node 0 is the root.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    /// The heading.
+    pub title: String,
+    /// A sentence under the heading.
+    pub subtitle: String,
+    /// The nodes.
+    pub nodes: Vec<TreeNode>,
+    /// Names of the classes; empty: their numbers.
+    pub classes: Vec<String>,
+}
+
+/// Deeper nodes are not drawn.
+const MAX_DEPTH: usize = 4;
+const WIDTH: f64 = 158.0;
+const HEIGHT: f64 = 46.0;
+const LEVEL: f64 = 92.0;
+
+/// Draws a [`Tree`] to its fourth level.
+pub fn tree(tree: &Tree) -> Figure {
+    let mut places = Vec::new();
+    let mut next_leaf = 0.0;
+    if !tree.nodes.is_empty() {
+        place(tree, 0, 0, &mut next_leaf, &mut places);
+    }
+    let depth = places.iter().map(|p| p.1).max().unwrap_or(0);
+    let width = (next_leaf * (WIDTH + 14.0) + 32.0).max(480.0);
+    let top = Figure::new(&tree.title, width, 0.0).header(&tree.subtitle) + 6.0;
+    let mut figure = Figure::new(&tree.title, width, top + LEVEL * depth as f64 + HEIGHT + 20.0);
+    figure.header(&tree.subtitle);
+    let shift = (width - next_leaf * (WIDTH + 14.0)) / 2.0;
+    let at = |x: f64, depth: usize| (shift + x * (WIDTH + 14.0), top + LEVEL * depth as f64);
+    for &(node, level, x) in &places {
+        let Some((_, _, left, right)) = &tree.nodes[node].split else { continue };
+        let from = at(x, level);
+        for (child, answer) in [(*left, "yes"), (*right, "no")] {
+            let Some(&(_, _, cx)) = places.iter().find(|p| p.0 == child && p.1 == level + 1) else {
+                continue;
+            };
+            let to = at(cx, level + 1);
+            let ink = Ink::from(MUTED).width(1.3);
+            figure.line(vec![(from.0, from.1 + HEIGHT), to], ink);
+            let middle = (f64::midpoint(from.0, to.0), f64::midpoint(from.1 + HEIGHT, to.1) + 4.0);
+            let letters = Lettering::new(11.0).anchor(Anchor::Middle).ink(MUTED);
+            figure.rect(
+                (middle.0 - 13.0, middle.1 - 11.0),
+                (middle.0 + 13.0, middle.1 + 4.0),
+                PAPER,
+            );
+            figure.text(middle, answer, letters);
+        }
+    }
+    for &(node, level, x) in &places {
+        draw_node(&mut figure, tree, &tree.nodes[node], at(x, level));
+    }
+    figure
+}
+
+/// Gives leaves the next free column and parents the middle of their children; returns the column.
+fn place(
+    tree: &Tree,
+    node: usize,
+    depth: usize,
+    next_leaf: &mut f64,
+    places: &mut Vec<(usize, usize, f64)>,
+) -> f64 {
+    let split = tree.nodes[node].split.as_ref().filter(|s| {
+        depth < MAX_DEPTH && s.2 > node && s.3 > node && s.2.max(s.3) < tree.nodes.len()
+    });
+    let x = if let Some(&(_, _, left, right)) = split {
+        let a = place(tree, left, depth + 1, next_leaf, places);
+        let b = place(tree, right, depth + 1, next_leaf, places);
+        f64::midpoint(a, b)
+    } else {
+        *next_leaf += 1.0;
+        *next_leaf - 0.5
+    };
+    places.push((node, depth, x));
+    x
+}
+
+fn draw_node(figure: &mut Figure, tree: &Tree, node: &TreeNode, (x, y): (f64, f64)) {
+    let total: f64 = node.counts.iter().sum();
+    let best = (0..node.counts.len())
+        .max_by(|&a, &b| node.counts[a].total_cmp(&node.counts[b]).then(b.cmp(&a)));
+    let (best, share) = best.map_or((0, 0.0), |b| (b, node.counts[b] / total.max(1e-300)));
+    let color = group(best + 1).0;
+    let (from, to) = ((x - WIDTH / 2.0, y), (x + WIDTH / 2.0, y + HEIGHT));
+    figure.rect(from, to, PAPER);
+    figure.rect(from, (from.0 + 5.0, to.1), color);
+    figure.frame(from, to, Ink::from(if node.split.is_some() { GRID } else { color }).width(1.4));
+    let middle = x + 2.5;
+    let bold = Lettering::new(11.5).bold().anchor(Anchor::Middle);
+    let plain = Lettering::new(11.0).anchor(Anchor::Middle).ink(MUTED);
+    let name = tree.classes.get(best).cloned().unwrap_or_else(|| format!("group {}", best + 1));
+    let share = format!("{:.0} % {name}, {}", 100.0 * share, count(total.round() as usize));
+    if let Some((feature, threshold, _, _)) = &node.split {
+        let threshold = format!(" \u{2264} {}?", significant(*threshold).replace('-', "\u{2212}"));
+        let room = WIDTH - 16.0 - bold.width(&threshold);
+        let question = format!("{}{threshold}", bold.fitted(feature, room));
+        figure.text((middle, y + 19.0), question, bold.ink(INK));
+        figure.text((middle, y + 36.0), plain.fitted(&share, WIDTH - 14.0), plain);
+    } else {
+        figure.text((middle, y + 19.0), bold.fitted(&name, WIDTH - 14.0), bold.ink(INK));
+        let share = share.replace(&format!(" {name}"), "");
+        figure.text((middle, y + 36.0), share, plain);
+    }
+}

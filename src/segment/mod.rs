@@ -1,0 +1,24 @@
+//! Images become labels: filters, thresholds, connected components, spots that grow, and their validation.
+//!
+//! [`Segmentation`] goes from an image to labels, in one piece or by tiles with the same result;
+//! [`compare`] tells how well labels match a truth.
+
+mod compare;
+mod convolve;
+mod field;
+pub mod filters;
+mod grow;
+pub mod labels;
+mod objects;
+mod runs;
+mod segmentation;
+pub mod thresholds;
+mod tiles;
+mod watershed;
+
+pub use compare::{Comparison, Match, compare};
+pub use field::Field;
+pub use objects::Sides;
+pub use runs::Connectivity;
+pub use segmentation::{Count, Method, Segmentation, Segmented};
+pub use watershed::watershed;

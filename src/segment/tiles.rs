@@ -1,0 +1,244 @@
+//! Tiles of an image become what belongs to the whole: its range, histogram, threshold, mask and spots.
+//!
+//! Every tile is filtered with a margin as wide as the kernel, so each pixel has the bits it has in the
+//! whole image, and leaves only its runs, which know no tile any more.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::field::{Field, Source};
+use super::filters::{gaussian, gaussian_radius};
+use super::runs::{Run, Runs};
+use super::thresholds::{constant, otsu_bin};
+use crate::error::Result;
+use crate::progress::Progress;
+
+type Region = [Range<usize>; 3];
+
+/// An image cut into tiles.
+pub(super) struct Tiles<'a> {
+    source: &'a dyn Source,
+    /// Ranges of layers, rows and columns; every combination is a tile.
+    cuts: [Vec<Range<usize>>; 3],
+}
+
+impl<'a> Tiles<'a> {
+    pub(super) fn new(source: &'a dyn Source, side: Option<usize>) -> Self {
+        let cuts = source.extent().map(|length| {
+            let side = side.unwrap_or(length).max(1);
+            (0..length).step_by(side).map(|start| start..(start + side).min(length)).collect()
+        });
+        Self { source, cuts }
+    }
+
+    fn all(&self) -> impl Iterator<Item = Region> + '_ {
+        let [layers, rows, columns] = &self.cuts;
+        layers.iter().flat_map(move |z| {
+            rows.iter()
+                .flat_map(move |y| columns.iter().map(move |x| [z.clone(), y.clone(), x.clone()]))
+        })
+    }
+
+    fn is_one(&self) -> bool {
+        self.cuts.iter().all(|cuts| cuts.len() == 1)
+    }
+
+    /// A region of the blurred image.
+    fn blur(&self, region: &Region, sigma: f64) -> Result<Field> {
+        let wide = self.widened(region, gaussian_radius(sigma));
+        let block = self.source.block(&wide)?;
+        let blurred = if sigma == 0.0 { block.into_owned() } else { gaussian(&block, sigma)? };
+        let inside = [0, 1, 2]
+            .map(|axis| region[axis].start - wide[axis].start..region[axis].end - wide[axis].start);
+        Ok(blurred.crop(&inside).into_owned())
+    }
+
+    /// The region with a margin, as far as the image reaches.
+    fn widened(&self, region: &Region, margin: usize) -> Region {
+        let extent = self.source.extent();
+        [0, 1, 2].map(|axis| {
+            let range = &region[axis];
+            range.start.saturating_sub(margin)..(range.end + margin).min(extent[axis])
+        })
+    }
+
+    /// The blurred image; computed once if there is a single tile, and tile by tile when asked otherwise.
+    pub(super) fn blurred(&'a self, sigma: f64) -> Result<Blurred<'a>> {
+        let whole = self.source.extent().map(|length| 0..length);
+        let cached = if self.is_one() { Some(self.blur(&whole, sigma)?) } else { None };
+        Ok(Blurred { tiles: self, sigma, cached })
+    }
+
+    /// The pixels above `threshold` and, where a sigma for them is given, the local maxima among them.
+    pub(super) fn find(
+        &self,
+        outline: &Blurred<'_>,
+        threshold: f32,
+        spot_sigma: Option<f64>,
+        progress: &Progress,
+    ) -> Result<(Runs, Runs)> {
+        let extent = self.source.extent();
+        let (mut mask, mut spots) = (Runs::empty(extent), Runs::empty(extent));
+        let n_tiles = self.cuts.iter().map(Vec::len).product();
+        let mut n_done = 0;
+        for layers in &self.cuts[0] {
+            let n_rows = layers.len() * extent[1];
+            let mut rows = [vec![Vec::new(); n_rows], vec![Vec::new(); n_rows]];
+            for ys in &self.cuts[1] {
+                for xs in &self.cuts[2] {
+                    let region = [layers.clone(), ys.clone(), xs.clone()];
+                    let field = outline.region(&region)?;
+                    let found =
+                        Runs::find(field.extent(), field.values(), |v| v > threshold, |_, _| true);
+                    let peaks = match spot_sigma {
+                        Some(sigma) => self.peaks(&region, sigma, &found)?,
+                        None => Vec::new(),
+                    };
+                    for i in 0..layers.len() * ys.len() {
+                        let row = i / ys.len() * extent[1] + ys.start + i % ys.len();
+                        let x = xs.start as u32;
+                        let moved = |run: &Run| Run { start: run.start + x, end: run.end + x };
+                        rows[0][row].extend(found.runs[found.of_row(i)].iter().map(moved));
+                        rows[1][row].extend(peaks.get(i).into_iter().flatten().map(moved));
+                    }
+                    n_done += 1;
+                    progress.report(n_done, n_tiles);
+                }
+            }
+            let [mask_rows, spot_rows] = rows;
+            mask_rows.into_iter().for_each(|row| mask.push_row(row));
+            spot_rows.into_iter().for_each(|row| spots.push_row(row));
+        }
+        Ok((mask, spots))
+    }
+
+    /// For every row of the region, the pixels of the mask that no neighbour exceeds.
+    fn peaks(&self, region: &Region, sigma: f64, mask: &Runs) -> Result<Vec<Vec<Run>>> {
+        let wide = self.widened(region, 1);
+        let field = self.blur(&wide, sigma)?;
+        let offset = [0, 1, 2].map(|axis| region[axis].start - wide[axis].start);
+        let ny = region[1].len();
+        let rows = (0..region[0].len() * ny).into_par_iter().map(|row| {
+            let (z, y) = (row / ny + offset[0], row % ny + offset[1]);
+            let lines = lines_around(&field, z, y);
+            let mut peaks = Vec::new();
+            for run in mask.of_row(row) {
+                let Run { start, end } = mask.runs[run];
+                for x in start..end {
+                    if is_peak(&lines, x as usize + offset[2]) {
+                        peaks.push(Run { start: x, end: x + 1 });
+                    }
+                }
+            }
+            peaks
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// The row (z, y) of the field, then those beside it.
+fn lines_around(field: &Field, z: usize, y: usize) -> Vec<&[f32]> {
+    let [nz, ny, nx] = field.extent();
+    let line = |z: usize, y: usize| &field.values()[(z * ny + y) * nx..][..nx];
+    let mut lines = vec![line(z, y)];
+    for layer in z.saturating_sub(1)..(z + 2).min(nz) {
+        for row in y.saturating_sub(1)..(y + 2).min(ny) {
+            if (layer, row) != (z, y) {
+                lines.push(line(layer, row));
+            }
+        }
+    }
+    lines
+}
+
+fn is_peak(lines: &[&[f32]], x: usize) -> bool {
+    let value = lines[0][x];
+    let around = x.saturating_sub(1)..(x + 2).min(lines[0].len());
+    lines.iter().all(|line| line[around.clone()].iter().all(|v| *v <= value))
+}
+
+/// The blurred image, tile by tile.
+pub(super) struct Blurred<'a> {
+    tiles: &'a Tiles<'a>,
+    sigma: f64,
+    cached: Option<Field>,
+}
+
+/// Pixels that one task counts.
+const PIXELS: usize = 1 << 16;
+const N_BINS: usize = 256;
+
+impl Blurred<'_> {
+    fn region(&self, region: &Region) -> Result<Cow<'_, Field>> {
+        match &self.cached {
+            Some(field) => Ok(Cow::Borrowed(field)),
+            None => Ok(Cow::Owned(self.tiles.blur(region, self.sigma)?)),
+        }
+    }
+
+    fn range(&self) -> Result<(f32, f32)> {
+        let mut range = (f32::INFINITY, f32::NEG_INFINITY);
+        let wider = |a: (f32, f32), b: (f32, f32)| (a.0.min(b.0), a.1.max(b.1));
+        for region in self.tiles.all() {
+            let field = self.region(&region)?;
+            let of = |values: &[f32]| {
+                let start = (f32::INFINITY, f32::NEG_INFINITY);
+                values.iter().fold(start, |(low, high), &v| {
+                    (if v < low { v } else { low }, if v > high { v } else { high })
+                })
+            };
+            range = wider(range, field.values().par_chunks(PIXELS).map(of).reduce(|| range, wider));
+        }
+        if range.0 < range.1 { Ok(range) } else { Err(constant(f64::from(range.0))) }
+    }
+
+    fn histogram(&self, n_bins: usize, bin: impl Fn(f32) -> usize + Sync) -> Result<Vec<u64>> {
+        let mut counts = vec![0; n_bins];
+        for region in self.tiles.all() {
+            let field = self.region(&region)?;
+            let count = |values: &[f32]| {
+                let mut counts = vec![0u64; n_bins];
+                values.iter().for_each(|&v| counts[bin(v)] += 1);
+                counts
+            };
+            let add = |mut a: Vec<u64>, b: Vec<u64>| {
+                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+                a
+            };
+            let part = field.values().par_chunks(PIXELS).map(count).reduce(|| vec![0; n_bins], add);
+            counts = add(counts, part);
+        }
+        Ok(counts)
+    }
+
+    /// Bins are centred on 256 values from the least to the largest.
+    pub(super) fn otsu_of_clesperanto(&self) -> Result<f32> {
+        let (low, high) = self.range()?;
+        let last = (N_BINS - 1) as f32;
+        // Halves go up, as in OpenCL; the value is never negative.
+        let counts =
+            self.histogram(N_BINS, |v| ((v - low) / (high - low) * last + 0.5) as usize)?;
+        let centers: Vec<f64> = (0..N_BINS).map(|i| i as f64).collect();
+        let bin = otsu_bin(&counts, &centers) as f64;
+        Ok((bin * f64::from(high - low) / f64::from(last) + f64::from(low)) as f32)
+    }
+
+    /// Whole numbers of 8 and 16 bits are counted as they are, others in 256 bins between least and largest.
+    pub(super) fn otsu_of_scikit_image(&self, is_whole: bool) -> Result<f32> {
+        let (low, high) = self.range()?;
+        if is_whole {
+            let n_bins = (high - low) as usize + 1;
+            let counts = self.histogram(n_bins, |v| (v - low) as usize)?;
+            let centers: Vec<f64> = (0..n_bins).map(|i| f64::from(low) + i as f64).collect();
+            return Ok(centers[otsu_bin(&counts, &centers)] as f32);
+        }
+        let width = f64::from(high) - f64::from(low);
+        let place = |v: f32| (f64::from(v) - f64::from(low)) / width * N_BINS as f64;
+        let counts = self.histogram(N_BINS, |v| (place(v) as usize).min(N_BINS - 1))?;
+        let center = |i: usize| f64::from(low) + width * (i as f64 + 0.5) / N_BINS as f64;
+        let centers: Vec<f64> = (0..N_BINS).map(center).collect();
+        Ok(centers[otsu_bin(&counts, &centers)] as f32)
+    }
+}

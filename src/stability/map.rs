@@ -1,0 +1,379 @@
+//! Enter several maps of the same objects; leaves the scale at which they agree, and the objects that move.
+
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{Interval, procrustes};
+use crate::embed::neighbors::{Metric, Neighbors};
+use crate::error::{Error, Result};
+use crate::seed::Seed;
+
+/// Objects whose whole ranking of neighbours is compared; an even spread of more changes the curves
+/// by less than their jackknife intervals.
+const MAX_SAMPLED_OBJECTS: usize = 400;
+/// Above chance, at least half of a neighbourhood must return for a scale to count as repeatable.
+const REPEATABLE: f64 = 0.5;
+/// Neighbourhoods for single objects are not taken larger than this, to keep the cost per object flat.
+const MAX_OBJECT_SCALE: usize = 100;
+/// Sampled objects are counted in blocks of this size, so that the work splits the same everywhere.
+const BLOCK: usize = 8;
+
+/// How far several maps of the same objects show the same thing.
+#[derive(Debug, Clone, Serialize)]
+pub struct MapStability {
+    /// Number of maps compared.
+    pub n_runs: usize,
+    /// Repeatability and faithfulness over neighbourhood sizes, small to large.
+    pub curve: Vec<ScalePoint>,
+    /// The sizes of groups that keep their place; `None` when no size does.
+    pub resolution: Option<Resolution>,
+    /// Procrustes disparity of every run to the medoid run, 0 = same picture: the median.
+    pub procrustes_median: f64,
+    /// The largest of these disparities.
+    pub procrustes_worst: f64,
+    /// The run that agrees best with all others: the one to show.
+    pub medoid: usize,
+    /// Neighbourhood size at which single objects are judged.
+    pub object_scale: usize,
+    /// Per object, in row order: chance-corrected share of its neighbourhood that returns, at `object_scale`.
+    #[serde(skip)]
+    pub objects: Vec<f64>,
+    /// Number of objects that do not keep their place: less than half their neighbourhood returns.
+    pub n_moving: usize,
+    /// Number of objects whose whole ranking was compared; all of them in small tables.
+    pub n_sampled: usize,
+}
+
+/// One neighbourhood size on the curves.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ScalePoint {
+    /// Neighbourhood size K.
+    pub k: usize,
+    /// R_NX(K) between pairs of runs: 1 = the same neighbours in every run, 0 = as by chance.
+    pub repeatability: Interval,
+    /// R_NX(K) between the runs and feature space.
+    pub faithfulness: f64,
+}
+
+/// The band of neighbourhood sizes at which runs repeat each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Resolution {
+    /// Groups of about this many objects and larger keep their place.
+    pub from: usize,
+    /// The largest size that was seen to repeat.
+    pub to: usize,
+}
+
+impl MapStability {
+    /// Compares `runs`, each of shape `(n_rows, n_components)`, with each other and with `features`,
+    /// the scaled matrix they are maps of.
+    ///
+    /// Repeatability at K is the rescaled neighbourhood overlap R_NX(K) = ((n-1) Q(K) - K) / (n-1-K)
+    /// (Lee, Peluffo-Ordonez and Verleysen, *Multi-scale similarities in stochastic neighbour
+    /// embedding*, 2015, eq. 7) with Q the mean overlap of K-neighbourhoods.
+    ///
+    /// # Errors
+    /// Fewer than two runs, fewer than four rows, or runs of differing shapes.
+    ///
+    /// # Determinism
+    /// Counts are integers; the sampled objects depend on `seed` alone.
+    pub fn of(runs: &[Array2<f64>], features: ArrayView2<f64>, seed: u64) -> Result<Self> {
+        let n = features.nrows();
+        if runs.len() < 2 {
+            return Err(Error::parameter("runs", runs.len(), "at least 2 to compare"));
+        }
+        if n < 4 {
+            return Err(Error::data(format!("{n} rows: comparing maps takes at least 4")));
+        }
+        if let Some(run) = runs.iter().find(|run| run.nrows() != n) {
+            return Err(Error::data(format!("a map of {} rows, the table has {n}", run.nrows())));
+        }
+        let sampled = Seed::new(seed).stream("map stability", 0).sample(n, MAX_SAMPLED_OBJECTS);
+        let scales = Scales::up_to(n / 2);
+        let overlaps = Overlaps::count(runs, features, &sampled, &scales);
+        let n_runs = runs.len();
+        let curve: Vec<ScalePoint> = (0..scales.sizes.len())
+            .map(|s| ScalePoint {
+                k: scales.sizes[s],
+                repeatability: Interval::over_pairs(n_runs, |a, b| overlaps.r_nx(a, b, s)),
+                faithfulness: (0..n_runs).map(|a| overlaps.r_nx(a, n_runs, s)).sum::<f64>()
+                    / n_runs as f64,
+            })
+            .collect();
+        let medoid = overlaps.medoid();
+        let disparities = disparities(runs, medoid)?;
+        let object_scale = best_scale(&curve);
+        let objects = object_overlaps(runs, object_scale)?;
+        Ok(Self {
+            n_runs,
+            resolution: resolution(&curve),
+            curve,
+            procrustes_median: disparities[disparities.len() / 2],
+            procrustes_worst: disparities[disparities.len() - 1],
+            medoid,
+            object_scale,
+            n_moving: objects.iter().filter(|&&s| s < REPEATABLE).count(),
+            objects,
+            n_sampled: sampled.len(),
+        })
+    }
+}
+
+/// The first repeatable size and the end of the stretch that begins there.
+fn resolution(curve: &[ScalePoint]) -> Option<Resolution> {
+    let repeats = |p: &&ScalePoint| p.repeatability.value >= REPEATABLE;
+    let first = curve.iter().position(|p| repeats(&p))?;
+    let last = curve[first..].iter().take_while(repeats).last()?;
+    Some(Resolution { from: curve[first].k, to: last.k })
+}
+
+/// The most repeatable size at which single objects can be judged.
+fn best_scale(curve: &[ScalePoint]) -> usize {
+    curve
+        .iter()
+        .filter(|p| p.k <= MAX_OBJECT_SCALE)
+        .max_by(|a, b| a.repeatability.value.total_cmp(&b.repeatability.value))
+        .map_or(1, |p| p.k)
+}
+
+/// Procrustes disparities of all runs to the medoid run, ascending.
+fn disparities(runs: &[Array2<f64>], medoid: usize) -> Result<Vec<f64>> {
+    let mut disparities: Vec<f64> = (0..runs.len())
+        .filter(|&run| run != medoid)
+        .map(|run| Ok(procrustes(runs[medoid].view(), runs[run].view())?.disparity))
+        .collect::<Result<_>>()?;
+    disparities.sort_by(f64::total_cmp);
+    Ok(disparities)
+}
+
+/// For each object, the chance-corrected share of its `k`-neighbourhood that two runs have in common,
+/// averaged over all pairs of runs.
+fn object_overlaps(runs: &[Array2<f64>], k: usize) -> Result<Vec<f64>> {
+    let maps: Vec<Neighbors> = runs
+        .iter()
+        .map(|run| Neighbors::exact(run.view(), k, Metric::Euclidean))
+        .collect::<Result<_>>()?;
+    let n = runs[0].nrows() as f64;
+    let pairs = (runs.len() * (runs.len() - 1)) as f64;
+    let chance = k as f64;
+    Ok((0..runs[0].nrows())
+        .into_par_iter()
+        .map_init(Vec::new, |seen: &mut Vec<u32>, row| {
+            seen.clear();
+            maps.iter().for_each(|map| seen.extend(map.indices.row(row)));
+            seen.sort_unstable();
+            // A neighbour that c runs share is common to c (c - 1) ordered pairs of runs.
+            let common: usize =
+                seen.chunk_by(|a, b| a == b).map(|c| c.len() * (c.len() - 1)).sum();
+            let overlap = common as f64 / (pairs * chance);
+            ((n - 1.0) * overlap - chance) / (n - 1.0 - chance)
+        })
+        .collect())
+}
+
+/// Neighbourhood sizes on a logarithmic grid, and for each rank the first size that holds it.
+struct Scales {
+    sizes: Vec<usize>,
+}
+
+impl Scales {
+    fn up_to(largest: usize) -> Self {
+        let mut sizes = vec![1];
+        let mut next = 1.0f64;
+        while *sizes.last().unwrap_or(&1) < largest {
+            next *= 1.25;
+            let size = (next.round() as usize).min(largest);
+            if size > *sizes.last().unwrap_or(&0) {
+                sizes.push(size);
+            }
+        }
+        Self { sizes }
+    }
+
+    /// Per object, the position of the smallest size whose neighbourhood of `query` holds it;
+    /// `sizes.len()` when none does. Ties go to the smaller index.
+    fn levels(&self, points: ArrayView2<f64>, query: usize, keys: &mut Vec<u128>, out: &mut [u8]) {
+        let center = points.row(query);
+        keys.clear();
+        keys.extend(points.outer_iter().enumerate().filter(|&(i, _)| i != query).map(|(i, row)| {
+            let squared: f64 = row.iter().zip(&center).map(|(a, b)| (a - b) * (a - b)).sum();
+            // Bits of a non-negative float sort as the float does; the index breaks ties.
+            u128::from(squared.to_bits()) << 64 | i as u128
+        }));
+        out.fill(self.sizes.len() as u8);
+        let mut rest = keys.len();
+        for (level, &size) in self.sizes.iter().enumerate().rev() {
+            if size < rest {
+                keys[..rest].select_nth_unstable(size);
+                rest = size;
+            }
+            keys[..rest].iter().for_each(|&key| out[key as u64 as usize] = level as u8);
+        }
+    }
+}
+
+/// Shared neighbours of every pair of runs, feature space counted as the last run, by size.
+struct Overlaps {
+    n_spaces: usize,
+    n_rows: usize,
+    n_sampled: usize,
+    sizes: Vec<usize>,
+    /// `[pair][size]`, cumulative.
+    shared: Vec<Vec<u64>>,
+}
+
+impl Overlaps {
+    fn count(
+        runs: &[Array2<f64>],
+        features: ArrayView2<'_, f64>,
+        sampled: &[usize],
+        scales: &Scales,
+    ) -> Self {
+        let n_spaces = runs.len() + 1;
+        let n_rows = features.nrows();
+        let n_levels = scales.sizes.len() + 1;
+        let n_pairs = n_spaces * (n_spaces - 1) / 2;
+        let spaces: Vec<ArrayView2<'_, f64>> =
+            runs.iter().map(|run| run.view()).chain([features.view()]).collect();
+        let counts = sampled
+            .par_chunks(BLOCK)
+            .map(|block| {
+                let mut counts = vec![0u64; n_pairs * n_levels];
+                let mut levels = vec![0u8; n_spaces * n_rows];
+                let mut keys = Vec::with_capacity(n_rows);
+                for &query in block {
+                    for (space, out) in spaces.iter().zip(levels.chunks_mut(n_rows)) {
+                        scales.levels(*space, query, &mut keys, out);
+                    }
+                    for b in 1..n_spaces {
+                        for a in 0..b {
+                            let at = pair_position(a, b) * n_levels;
+                            let (a, b) = (&levels[a * n_rows..][..n_rows], &levels[b * n_rows..]);
+                            count_levels(a, b, &mut counts[at..at + n_levels]);
+                        }
+                    }
+                }
+                counts
+            })
+            .reduce(
+                || vec![0; n_pairs * n_levels],
+                |mut a, b| {
+                    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+                    a
+                },
+            );
+        let cumulative = |levels: &[u64]| {
+            let sums = levels[..n_levels - 1].iter().scan(0, |sum, &c| {
+                *sum += c;
+                Some(*sum)
+            });
+            sums.collect()
+        };
+        Self {
+            n_spaces,
+            n_rows,
+            n_sampled: sampled.len(),
+            sizes: scales.sizes.clone(),
+            shared: counts.chunks(n_levels).map(cumulative).collect(),
+        }
+    }
+
+    fn r_nx(&self, a: usize, b: usize, size: usize) -> f64 {
+        let k = self.sizes[size] as f64;
+        let overlap = self.shared[pair_position(a, b)][size] as f64 / (self.n_sampled as f64 * k);
+        let others = self.n_rows as f64 - 1.0;
+        (others * overlap - k) / (others - k)
+    }
+
+    /// The run with the highest mean R_NX to all others over all sizes.
+    fn medoid(&self) -> usize {
+        let n_runs = self.n_spaces - 1;
+        let agreement = |run: usize| -> f64 {
+            (0..n_runs)
+                .filter(|&other| other != run)
+                .flat_map(|other| (0..self.sizes.len()).map(move |s| (other, s)))
+                .map(|(other, s)| self.r_nx(run.min(other), run.max(other), s))
+                .sum()
+        };
+        let scores: Vec<f64> = (0..n_runs).map(agreement).collect();
+        (0..n_runs).fold(0, |best, run| if scores[run] > scores[best] { run } else { best })
+    }
+}
+
+/// Position of the pair `a < b` among all pairs.
+fn pair_position(a: usize, b: usize) -> usize {
+    b * (b - 1) / 2 + a
+}
+
+/// Adds, per level, the objects that enter both neighbourhoods at that level.
+fn count_levels(a: &[u8], b: &[u8], counts: &mut [u64]) {
+    // Four tables in turn: increments of one cell would otherwise wait for each other.
+    let mut tables = [[0u32; 256]; 4];
+    for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
+        tables[i & 3][usize::from(a.max(b))] += 1;
+    }
+    for (level, count) in counts.iter_mut().enumerate() {
+        *count += tables.iter().map(|t| u64::from(t[level])).sum::<u64>();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn cloud(seed: u64, n: usize, d: usize) -> Array2<f64> {
+        let mut stream = Seed::new(seed).stream("test", 0);
+        Array2::from_shape_simple_fn((n, d), || stream.normal())
+    }
+
+    /// R_NX by sorting everything, pair by pair.
+    fn slow_r_nx(a: &Array2<f64>, b: &Array2<f64>, k: usize) -> f64 {
+        let n = a.nrows();
+        let near = |m: &Array2<f64>, i: usize| {
+            let mut others: Vec<(f64, usize)> = (0..n)
+                .filter(|&j| j != i)
+                .map(|j| ((&m.row(i) - &m.row(j)).mapv(|v| v * v).sum(), j))
+                .collect();
+            others.sort_by(|x, y| x.partial_cmp(y).unwrap());
+            others[..k].iter().map(|o| o.1).collect::<Vec<_>>()
+        };
+        let common: usize = (0..n)
+            .map(|i| {
+                let theirs = near(b, i);
+                near(a, i).iter().filter(|j| theirs.contains(j)).count()
+            })
+            .sum();
+        let q = common as f64 / (n * k) as f64;
+        ((n as f64 - 1.0) * q - k as f64) / (n as f64 - 1.0 - k as f64)
+    }
+
+    #[test]
+    fn the_curve_equals_the_slow_formula() {
+        let runs = [cloud(1, 60, 2), cloud(1, 60, 2) * 2.0 + &(cloud(2, 60, 2) * 0.3)];
+        let features = cloud(3, 60, 5);
+        let stability = MapStability::of(&runs, features.view(), 0).unwrap();
+        for point in &stability.curve {
+            let slow = slow_r_nx(&runs[0], &runs[1], point.k);
+            assert!((point.repeatability.value - slow).abs() < 1e-12, "{point:?} {slow}");
+            let faith = (slow_r_nx(&runs[0], &features, point.k)
+                + slow_r_nx(&runs[1], &features, point.k))
+                / 2.0;
+            assert!((point.faithfulness - faith).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn equal_runs_repeat_and_unrelated_runs_do_not() {
+        let map = cloud(1, 80, 2);
+        let same = MapStability::of(&[map.clone(), map.clone(), map.clone()], map.view(), 0).unwrap();
+        assert_eq!(same.resolution.map(|r| r.from), Some(1));
+        assert_eq!((same.n_moving, same.procrustes_worst < 1e-9), (0, true));
+
+        let unrelated: Vec<_> = (0..4).map(|seed| cloud(10 + seed, 80, 2)).collect();
+        let chance = MapStability::of(&unrelated, map.view(), 0).unwrap();
+        assert_eq!(chance.resolution, None);
+        assert!(chance.n_moving > 70 && chance.procrustes_median > 0.5);
+    }
+}

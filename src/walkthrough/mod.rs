@@ -1,0 +1,260 @@
+//! The main job: a [`Recipe`] run from a table to an [`Outcome`], which writes itself as a folder.
+//!
+//! Table -> features -> explained variance -> maps -> groups -> features that separate them -> forest,
+//! and at every step how far it can be trusted.
+
+mod figures;
+mod folder;
+mod groups;
+mod maps;
+mod page;
+mod recipe;
+mod screen;
+mod summary;
+mod tables;
+
+use linfa::traits::Fit;
+use ndarray::Array2;
+
+use crate::classify::{Model, RandomForest};
+use crate::embed::{ExplainedVariance, Pca};
+use crate::error::{Error, Result};
+use crate::explain::{Shap, TreeShap};
+use crate::progress::Progress;
+use crate::select::Selection;
+use crate::stability::{Evidence, Verdict};
+use crate::table::{ColumnSummary, Columns, Features, Scaler, Table, describe, spearman};
+
+pub use folder::check_folder;
+pub use groups::Grouped;
+pub use maps::{TsneMap, UmapRuns};
+pub use recipe::{ClusterOn, Groups, Map, Recipe};
+
+/// Rows whose SHAP values are computed; evenly spread. Enough for a picture and for means to 1 %.
+const MAX_EXPLAINED_ROWS: usize = 2_000;
+/// Principal components that are written to the table, at most.
+const MAX_COMPONENTS: usize = 10;
+
+/// The steps of the main job, in order, as progress reports name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Column summaries, roles, correlations.
+    Table,
+    /// Principal components with intervals.
+    Variance,
+    /// UMAP, several runs.
+    Umap,
+    /// t-SNE.
+    Tsne,
+    /// K-means, the choice of k, runs, subsamples, null.
+    Groups,
+    /// Features that separate the groups.
+    Select,
+    /// Forest, its validation and SHAP.
+    Forest,
+}
+
+impl Step {
+    /// A word for a progress bar.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Variance => "variance",
+            Self::Umap => "UMAP",
+            Self::Tsne => "t-SNE",
+            Self::Groups => "groups",
+            Self::Select => "features",
+            Self::Forest => "forest",
+        }
+    }
+}
+
+/// Everything the main job found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Name of the input, without its folder.
+    pub name: String,
+    /// The recipe that was followed.
+    pub recipe: Recipe,
+    /// The table as read.
+    pub table: Table,
+    /// One entry per column.
+    pub summaries: Vec<ColumnSummary>,
+    /// Roles, units and what was left out.
+    pub columns: Columns,
+    /// The features as measured, rows with a missing feature left out.
+    pub raw: Features,
+    /// The same on one scale.
+    pub features: Features,
+    /// Absolute Spearman correlations between features.
+    pub correlation: Array2<f64>,
+    /// Principal components.
+    pub pca: Pca,
+    /// How much they explain, with intervals and stop rules.
+    pub variance: ExplainedVariance,
+    /// The UMAPs, if asked for.
+    pub umap: Option<UmapRuns>,
+    /// The t-SNE, if asked for.
+    pub tsne: Option<TsneMap>,
+    /// The groups and their stability.
+    pub groups: Grouped,
+    /// Which features separate them; `None` when there is one group only.
+    pub selection: Option<Selection>,
+    /// The classifier that repeats the grouping; `None` when there is one group only.
+    pub forest: Option<Classifier>,
+    /// What may be reported.
+    pub verdict: Verdict,
+}
+
+/// The forest that was distilled from the groups.
+#[derive(Debug)]
+pub struct Classifier {
+    /// As it is written to `model.json`.
+    pub model: Model,
+    /// Groups the forest assigns, 1..k, one per row of the features.
+    pub predicted: Vec<usize>,
+    /// Out-of-bag agreement with the groups.
+    pub oob_accuracy: f64,
+    /// Impurity importances, per feature.
+    pub importances: Vec<f64>,
+    /// SHAP values of the explained rows.
+    pub shap: Shap,
+    /// Positions (in the features) of the explained rows.
+    pub shap_rows: Vec<usize>,
+}
+
+impl Outcome {
+    /// Runs a recipe on a table; `progress` is asked for one [`Progress`] per step.
+    ///
+    /// # Errors
+    /// A table that cannot carry the analysis (rows, features, missing values) or a recipe that
+    /// does not fit it, each with the remedy.
+    ///
+    /// # Determinism
+    /// The same table, recipe and version give the same bits on any number of threads.
+    pub fn of(
+        name: &str,
+        table: Table,
+        recipe: &Recipe,
+        progress: impl Fn(Step) -> Progress,
+    ) -> Result<Self> {
+        let columns = Columns::chosen(&table.frame, recipe.selection())?;
+        let raw = Features::from_columns(&table.frame, &columns)?;
+        check(&raw, recipe)?;
+        progress(Step::Table).report(1, 1);
+        let summaries = describe(&table.frame);
+        let scaler = Scaler::fit(&raw, recipe.scale);
+        let features = raw.with_matrix(scaler.transform(raw.matrix())?)?;
+        let correlation = spearman(raw.matrix()).mapv(f64::abs);
+
+        progress(Step::Variance).report(1, 1);
+        let most = features.n_features().min(features.n_rows()).min(MAX_COMPONENTS);
+        let pca = Pca::params(most).fit(&features)?;
+        let variance = ExplainedVariance::of(&features, recipe.seed)?;
+
+        let umap = UmapRuns::draw(&features, recipe, progress(Step::Umap))?;
+        let tsne = TsneMap::draw(&features, recipe, progress(Step::Tsne))?;
+        let space = match (recipe.cluster_on, &umap) {
+            (ClusterOn::Pca, _) => components(&pca, &variance)?,
+            (ClusterOn::Umap, Some(umap)) => umap.as_features()?,
+            _ => features.clone(),
+        };
+        let groups = Grouped::find(&space, &features, recipe, &progress(Step::Groups))?;
+
+        progress(Step::Select).report(1, 1);
+        let (mut selection, mut forest) = (None, None);
+        if groups.k > 1 {
+            let chosen =
+                Selection::of(&features, &groups.runs, &groups.stability.labels, recipe.seed)?;
+            forest = Some(Classifier::grow(&raw, &groups, recipe, progress(Step::Forest))?);
+            selection = Some(chosen);
+        }
+        let verdict = Verdict::of(&Evidence {
+            k: groups.k,
+            silhouette: groups.silhouette.unwrap_or(0.0),
+            null_p: groups.null.as_ref().map_or(1.0, |null| null.p_value),
+            ari: groups.stability.ari.value,
+            ari_worst: groups.stability.ari_worst,
+            jaccard: groups.stability.jaccard.clone(),
+            agreement: forest.as_ref().map_or(1.0, |f: &Classifier| f.oob_accuracy),
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            recipe: recipe.clone(),
+            table,
+            summaries,
+            columns,
+            raw,
+            features,
+            correlation,
+            pca,
+            variance,
+            umap,
+            tsne,
+            groups,
+            selection,
+            forest,
+            verdict,
+        })
+    }
+}
+
+/// Refuses early what no step could answer.
+fn check(features: &Features, recipe: &Recipe) -> Result<()> {
+    let (n_rows, n_features) = (features.n_rows(), features.n_features());
+    if n_features < 2 {
+        return Err(Error::data(format!(
+            "{n_features} feature columns are left: the walk-through takes at least 2"
+        ))
+        .help("`explore describe TABLE` shows each column's role; choose with --features 'GLOB,...'"));
+    }
+    let needed = if recipe.draws(Map::Umap) { recipe.n_neighbors + 1 } else { 4 };
+    if n_rows < needed {
+        let error = Error::data(format!(
+            "{n_rows} rows without missing features: n_neighbors = {} takes at least {needed}",
+            recipe.n_neighbors
+        ));
+        return Err(match n_rows {
+            0..4 => error.help("measure more objects"),
+            _ => error.help(format!("lower --n-neighbors to at most {}", n_rows - 1)),
+        });
+    }
+    match recipe.k {
+        Groups::Number(k) if k < 1 || k > n_rows => {
+            let allowed = format!("at least 1 and at most the number of rows ({n_rows})");
+            Err(Error::parameter("k", k, allowed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The components above noise (at least one) as features to group by.
+fn components(pca: &Pca, variance: &ExplainedVariance) -> Result<Features> {
+    let n_kept = variance.n_components().clamp(1, pca.coordinates().ncols());
+    let kept = pca.coordinates().slice(ndarray::s![.., ..n_kept]).to_owned();
+    Features::new(kept, (0..n_kept).map(|axis| format!("pca_{axis}")))
+}
+
+impl Classifier {
+    fn grow(raw: &Features, groups: &Grouped, recipe: &Recipe, progress: Progress) -> Result<Self> {
+        let labels = &groups.stability.labels;
+        let forest = RandomForest::params()
+            .n_trees(recipe.n_trees)
+            .max_depth(recipe.max_depth)
+            .min_samples_leaf(recipe.min_samples_leaf)
+            .seed(recipe.seed)
+            .progress(progress)
+            .fit(&raw.labelled(labels)?)?;
+        let step = raw.n_rows().div_ceil(MAX_EXPLAINED_ROWS).max(1);
+        let shap_rows: Vec<usize> = (0..raw.n_rows()).step_by(step).collect();
+        let shap = TreeShap::of(&forest).explain(&raw.select_rows(&shap_rows))?;
+        Ok(Self {
+            predicted: forest.assign(raw)?,
+            oob_accuracy: forest.oob_score().unwrap_or(f64::NAN),
+            importances: forest.importances().to_vec(),
+            model: Model::of(&forest),
+            shap,
+            shap_rows,
+        })
+    }
+}

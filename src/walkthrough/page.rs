@@ -1,0 +1,249 @@
+//! The page of the walk-through: the story of the outcome, each part with what it does not show.
+
+use super::Outcome;
+use crate::error::Result;
+use crate::report::figures::Figure;
+use crate::report::{Column, Explorer, Report, Section, count, significant};
+use crate::stability::{ClusterGrade, procrustes, unseen_share};
+use crate::table::numbers_of;
+
+/// Runs that the slider steps through, at most.
+const MAX_RUNS: usize = 10;
+/// Values of the linked view, at most: it must open from a mail.
+const MAX_VALUES: usize = 4_000_000;
+
+impl Outcome {
+    /// The report as one self-contained HTML file.
+    ///
+    /// # Errors
+    /// Only through a fault in the template library.
+    pub fn page(&self, figures: &[(&'static str, Figure)]) -> Result<String> {
+        let frame = &self.table.frame;
+        let size =
+            format!("{} objects x {} columns", count(frame.height()), frame.width());
+        let mut report = Report::new(self.name.clone())
+            .subtitle(size)
+            .verdict(self.verdict.light, self.verdict.sentence.clone());
+        for section in self.sections(figures) {
+            report = report.section(section);
+        }
+        report
+            .explorer(
+                "Look for yourself",
+                "Draw a lasso on the plot or click rows of the table: the same objects light up \
+                 everywhere. The selection can be saved as a table, or as a lasso file that \
+                 `explore cluster --lasso` replays.",
+                self.explorer()?,
+            )
+            .section(what_next())
+            .fact("version", env!("CARGO_PKG_VERSION"))
+            .fact("seed", self.recipe.seed.to_string())
+            .fact("features", self.features.names().join(", "))
+            .recipe(self.recipe.to_toml()?)
+            .html()
+    }
+
+    fn sections(&self, figures: &[(&'static str, Figure)]) -> Vec<Section> {
+        let with = |mut section: Section, names: &[&str]| {
+            for (_, figure) in figures.iter().filter(|(name, _)| names.contains(name)) {
+                section = section.shows(figure.clone());
+            }
+            section
+        };
+        let mut sections = vec![
+            with(self.table_section(), &["correlation"]),
+            with(
+                Section::new("What the components explain")
+                    .says(self.variance_sentence())
+                    .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
+                    .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places."),
+                &["scree", "loadings", "pca"],
+            ),
+        ];
+        if let (Some(umap), Some(sentence)) = (&self.umap, self.umap_sentence()) {
+            let section = Section::new("The map, drawn many times")
+                .says(sentence)
+                .says(format!(
+                    "The picture is the run that agrees best with the other {}. Hollow points do not keep their neighbours. Trustworthiness {:.2}: the share of neighbours on the map that are neighbours in the measurements, too.",
+                    umap.runs.len() - 1,
+                    umap.quality.trustworthiness
+                ))
+                .doubt(format!(
+                    "Distances between islands and their sizes mean nothing. A pinned seed would hide what moves. What all {} runs share could still fail in up to {:.0} % of further runs.",
+                    umap.runs.len(),
+                    100.0 * unseen_share(umap.runs.len())
+                ));
+            sections.push(with(section, &["umap"]));
+        }
+        if let Some(sentence) = self.tsne_sentence() {
+            let section = Section::new("The same by t-SNE")
+                .says(sentence)
+                .doubt("One run of a method that also depends on its seed: use it to doubt the map above, not to confirm it.");
+            sections.push(with(section, &["tsne"]));
+        }
+        sections.push(with(self.groups_section(), &["stability"]));
+        if let Some(selection) = &self.selection {
+            let section = Section::new("Features that separate the groups")
+                .says(format!("{}.", selection.sentence))
+                .says(format!(
+                    "A small forest that sees only {} tells the groups apart with {:.0} % balanced accuracy, out of bag.",
+                    selection.chosen.join(", "),
+                    100.0 * selection.balanced_accuracy
+                ))
+                .doubt("Groups made from a feature always correlate with it. `held_out_correlation` in features.csv is what is left when its family takes no part in the grouping.");
+            sections.push(with(section, &["ranking", "histograms"]));
+        }
+        if let Some(sentence) = self.forest_sentence() {
+            let section = Section::new("A classifier that gives the same answer every time")
+                .says(format!("The forest {sentence}."))
+                .says("Points right of zero speak for group 1, points left of it against; colour is the value of the feature.")
+                .doubt("Correlated features share their importance among each other: a low bar does not mean that a feature is unrelated.");
+            sections.push(with(section, &["shap", "shap_summary"]));
+        }
+        sections
+    }
+
+    fn table_section(&self) -> Section {
+        let rows = self
+            .features
+            .names()
+            .iter()
+            .filter_map(|name| self.summaries.iter().find(|s| s.name == *name))
+            .map(|s| {
+                let number = |v: Option<f64>| v.map_or(String::new(), significant);
+                vec![
+                    s.name.clone(),
+                    s.unit.clone(),
+                    count(s.count),
+                    count(s.missing),
+                    number(s.mean),
+                    number(s.std),
+                    number(s.min),
+                    number(s.median),
+                    number(s.max),
+                    crate::report::sparkline(&s.histogram),
+                ]
+            })
+            .collect();
+        let mut section = Section::new("What is in the table")
+            .says(format!("Left out of the analysis: {}.", nothing_if_empty(&self.columns.left_out())))
+            .table(["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"], rows);
+        if self.n_left_out() > 0 {
+            section = section.says(format!(
+                "{} rows miss a feature and take no part; they are kept in the tables with cluster 0.",
+                count(self.n_left_out())
+            ));
+        }
+        section.doubt("Features that move together (dark blocks) count several times in every distance.")
+    }
+
+    fn groups_section(&self) -> Section {
+        let stability = &self.groups.stability;
+        let rows = self
+            .groups
+            .sizes()
+            .into_iter()
+            .zip(&stability.jaccard)
+            .enumerate()
+            .map(|(group, (size, &jaccard))| {
+                let grade = match ClusterGrade::of(jaccard) {
+                    ClusterGrade::HighlyStable => "highly stable",
+                    ClusterGrade::Stable => "stable",
+                    ClusterGrade::Doubtful => "a pattern, members doubtful",
+                    ClusterGrade::Dissolved => "dissolves: do not use",
+                };
+                vec![(group + 1).to_string(), count(size), format!("{jaccard:.2}"), grade.to_owned()]
+            })
+            .collect();
+        Section::new("Groups, and whether they are there")
+            .says(format!("{}.", self.groups_sentence()))
+            .table(["group", "objects", "Jaccard over subsamples", "which is"], rows)
+            .says(format!(
+                "A single run would have placed {:.1} % of the objects differently from the vote of all runs; {} objects change sides in at least one run in twenty.",
+                100.0 * stability.single_run_differs,
+                count(stability.n_changing)
+            ))
+            .doubt(format!("{}.", capitalised(&self.verdict.reason)))
+    }
+
+    /// The linked view: maps, features and groups of every analysed object.
+    fn explorer(&self) -> Result<Explorer> {
+        let step = (self.features.n_rows() * (self.features.n_features() + 6))
+            .div_ceil(MAX_VALUES)
+            .max(1);
+        let rows: Vec<usize> = (0..self.features.n_rows()).step_by(step).collect();
+        let pick = |column: ndarray::ArrayView1<f64>| -> Vec<f64> {
+            rows.iter().map(|&row| column[row]).collect()
+        };
+        let column = |name: &str, unit: &str, values: Vec<f64>| Column {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            values,
+        };
+        let mut columns = vec![
+            column("pca_0", "", pick(self.pca.coordinates().column(0))),
+            column("pca_1", "", pick(self.pca.coordinates().column(1))),
+        ];
+        let mut axes = ("pca_0".to_owned(), "pca_1".to_owned());
+        let mut runs = Vec::new();
+        if let Some(umap) = &self.umap {
+            let shown = umap.medoid();
+            columns.push(column("umap_0", "", pick(shown.column(0))));
+            columns.push(column("umap_1", "", pick(shown.column(1))));
+            axes = ("umap_0".to_owned(), "umap_1".to_owned());
+            for run in umap.runs.iter().take(MAX_RUNS) {
+                let aligned = procrustes(shown.view(), run.view())?.aligned;
+                runs.push((pick(aligned.column(0)), pick(aligned.column(1))));
+            }
+        }
+        if let Some(tsne) = &self.tsne {
+            columns.push(column("tsne_0", "", pick(tsne.coordinates.column(0))));
+            columns.push(column("tsne_1", "", pick(tsne.coordinates.column(1))));
+        }
+        for (name, values) in self.raw.names().iter().zip(self.raw.matrix().columns()) {
+            let unit = self.columns.get(name).map_or("", |c| c.unit.as_str());
+            columns.push(column(name, unit, pick(values)));
+        }
+        Ok(Explorer {
+            key: self.columns.key().unwrap_or_default().to_owned(),
+            keys: self.keys(&rows),
+            columns,
+            groups: rows.iter().map(|&row| self.groups.stability.labels[row]).collect(),
+            axes,
+            image: None,
+            runs,
+        })
+    }
+
+    /// The key of each analysed row, or its line in the table when the keys are not whole numbers.
+    fn keys(&self, rows: &[usize]) -> Vec<u32> {
+        let lines = || rows.iter().map(|&row| self.features.rows()[row] as u32 + 1).collect();
+        let Some(values) = self.columns.key().and_then(|key| numbers_of(&self.table.frame, key))
+        else {
+            return lines();
+        };
+        let keys: Option<Vec<u32>> = rows
+            .iter()
+            .map(|&row| {
+                let key = values[self.features.rows()[row]];
+                (key >= 0.0 && key.fract() == 0.0 && key <= f64::from(u32::MAX)).then_some(key as u32)
+            })
+            .collect();
+        keys.unwrap_or_else(lines)
+    }
+}
+
+fn what_next() -> Section {
+    Section::new("What next")
+        .says("What stands here is a hypothesis. It becomes a finding when new images, measured the same way and put through the model file of this folder (`explore predict model.json TABLE`), show the same groups.")
+        .says("Change one choice at a time (`-k`, `--n-neighbors`, `--features`) and see what stays.")
+}
+
+fn nothing_if_empty(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,144 @@
+//! The outcome on one terminal screen: every claim with its doubt.
+
+use std::path::Path;
+
+use super::Outcome;
+use crate::report::screen::{FeatureRow, Screen, Style};
+use crate::report::{count, significant};
+use crate::stability::NULL_LEVEL;
+use crate::table::redundancies;
+
+/// Features that move together more tightly than this say the same.
+const SAME: f64 = 0.95;
+
+impl Outcome {
+    /// The screen, at most 80 columns wide, with the place of the report in its last line.
+    pub fn screen(&self, report: &Path, style: Style) -> String {
+        let frame = &self.table.frame;
+        let size = format!("{} objects x {} columns", count(frame.height()), frame.width());
+        let key = self.columns.key().map(|key| format!("key: {key} (unique)"));
+        let screen = Screen {
+            title: [Some(self.name.clone()), Some(size), key].into_iter().flatten().collect(),
+            not_features: self.columns.reasons(),
+            features: self.feature_rows(),
+            unfolded: false,
+            table: self.name.clone(),
+            findings: self.findings(),
+            verdict: Some((self.verdict.light, self.verdict.sentence.clone())),
+            notes: self.notes(),
+            report: Some(report.display().to_string()),
+        };
+        screen.text(style)
+    }
+
+    fn feature_rows(&self) -> Vec<FeatureRow> {
+        let names = self.features.names();
+        let same = redundancies(&self.correlation, SAME);
+        let row = |(position, name): (usize, &String)| {
+            let summary = self.summaries.iter().find(|s| s.name == *name)?;
+            Some(FeatureRow {
+                moves_with: same[position].iter().map(|&other| names[other].clone()).collect(),
+                ..FeatureRow::of(summary)
+            })
+        };
+        names.iter().enumerate().filter_map(row).collect()
+    }
+
+    /// One label and sentence per step.
+    pub(super) fn findings(&self) -> Vec<(String, String)> {
+        let mut findings = vec![("PCA".to_owned(), self.variance_sentence())];
+        findings.extend(self.umap_sentence().map(|s| ("UMAP".to_owned(), s)));
+        findings.extend(self.tsne_sentence().map(|s| ("t-SNE".to_owned(), s)));
+        findings.push(("K-means".to_owned(), self.groups_sentence()));
+        findings.extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
+        findings.extend(self.forest_sentence().map(|s| ("Forest".to_owned(), s)));
+        findings
+    }
+
+    pub(super) fn variance_sentence(&self) -> String {
+        let shown: Vec<String> = self
+            .variance
+            .shares
+            .iter()
+            .take(2)
+            .enumerate()
+            .map(|(i, share)| {
+                let [low, high] = self.variance.intervals[i].map(|end| 100.0 * end);
+                format!("PC{} {:.0} % [{low:.0}-{high:.0}]", i + 1, 100.0 * share)
+            })
+            .collect();
+        let n = self.variance.n_components();
+        let components = if n == 1 { "component" } else { "components" };
+        format!("{}   {n} {components} above noise (parallel analysis)", shown.join("   "))
+    }
+
+    pub(super) fn umap_sentence(&self) -> Option<String> {
+        let map = &self.umap.as_ref()?.stability;
+        let moving = match map.n_moving {
+            0 => "all objects do".to_owned(),
+            1 => "1 object does not".to_owned(),
+            n => format!("{} objects do not", count(n)),
+        };
+        Some(match map.resolution {
+            Some(band) => format!(
+                "{} runs: groups of {} objects and larger keep their place; {moving}",
+                map.n_runs,
+                count(band.from),
+            ),
+            None => format!(
+                "{} runs: no group size keeps its place; do not read distances or islands",
+                map.n_runs
+            ),
+        })
+    }
+
+    pub(super) fn tsne_sentence(&self) -> Option<String> {
+        let tsne = self.tsne.as_ref()?;
+        Some(format!(
+            "one run: KL {:.2}, trustworthiness {:.2}; sizes and distances of islands mean nothing",
+            tsne.kl_divergence, tsne.quality.trustworthiness
+        ))
+    }
+
+    pub(super) fn groups_sentence(&self) -> String {
+        let groups = &self.groups;
+        let (Some(silhouette), Some(null)) = (groups.silhouette, &groups.null) else {
+            return "k = 1: one group, nothing to compare".to_owned();
+        };
+        let population = if null.p_value <= NULL_LEVEL {
+            "a single population explains it worse"
+        } else {
+            "a single population explains it as well"
+        };
+        let chosen = if groups.choice.is_some() { "" } else { " as asked" };
+        format!(
+            "k = {}{chosen} (silhouette {silhouette:.2}); {} runs agree (ARI {:.2}, worst {:.2}); \
+             {population} (p = {})",
+            groups.k,
+            groups.stability.n_runs,
+            groups.stability.ari.value,
+            groups.stability.ari_worst,
+            significant(null.p_value),
+        )
+    }
+
+    pub(super) fn forest_sentence(&self) -> Option<String> {
+        let forest = self.forest.as_ref()?;
+        Some(format!(
+            "reproduces the groups: {:.0} % out of bag; the same answer every time it is applied",
+            100.0 * forest.oob_accuracy
+        ))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = self.table.warnings.clone();
+        if self.n_left_out() > 0 {
+            notes.push(format!(
+                "{} of {} rows miss a feature: they are kept in the tables with cluster 0",
+                count(self.n_left_out()),
+                count(self.table.frame.height()),
+            ));
+        }
+        notes
+    }
+}

@@ -1,0 +1,158 @@
+//! The outcome as one JSON object: everything the screen says and more, the same bytes for the same job.
+
+use serde_json::{Value, json};
+
+use super::{Classifier, Outcome};
+use crate::cluster::Candidate;
+use crate::error::{Error, Result};
+use crate::stability::unseen_share;
+
+impl Outcome {
+    /// What `summary.json` holds: numbers, recipe, version and seed; no thread count, clock or path.
+    ///
+    /// # Errors
+    /// Only through a fault in the JSON library.
+    pub fn summary(&self) -> Result<Value> {
+        let recipe =
+            serde_json::to_value(&self.recipe).map_err(|e| Error::internal(e.to_string()))?;
+        let left_out: serde_json::Map<String, Value> = self
+            .columns
+            .iter()
+            .filter_map(|c| Some((c.name.clone(), json!(c.left_out.as_ref()?))))
+            .collect();
+        Ok(json!({
+            "schema_version": crate::SCHEMA_VERSION,
+            "generator": "polariscope",
+            "version": env!("CARGO_PKG_VERSION"),
+            "input": self.name,
+            "recipe": recipe,
+            "seed": self.recipe.seed,
+            "backend": "cpu",
+            "n_rows": self.table.frame.height(),
+            "n_columns": self.table.frame.width(),
+            "n_rows_left_out": self.n_left_out(),
+            "warnings": self.table.warnings,
+            "key": self.columns.key(),
+            "features": self.features.names(),
+            "not_features": left_out,
+            "columns": self.summaries,
+            "pca": self.pca_json(),
+            "umap": self.umap_json(),
+            "tsne": self.tsne_json(),
+            "clusters": self.groups_json(),
+            "selection": self.selection,
+            "forest": self.forest.as_ref().map(|f| self.forest_json(f)),
+            "trust": self.trust_json(),
+        }))
+    }
+
+    fn pca_json(&self) -> Value {
+        let components: Vec<Vec<f64>> =
+            self.pca.components().outer_iter().map(|row| row.to_vec()).collect();
+        json!({
+            "explained_variance": self.pca.explained_variance().to_vec(),
+            "explained_variance_ratio": self.pca.explained_variance_ratio().to_vec(),
+            "total_variance": self.pca.total_variance(),
+            "components": components,
+            "explained": self.variance,
+        })
+    }
+
+    fn umap_json(&self) -> Option<Value> {
+        let umap = self.umap.as_ref()?;
+        Some(json!({
+            "stability": umap.stability,
+            "trustworthiness": umap.quality.trustworthiness,
+            "continuity": umap.quality.continuity,
+            "neighbor_preservation": umap.quality.neighbor_preservation,
+            "quality_neighbors": umap.quality.n_neighbors,
+            "r_squared": self.by_feature(&umap.r_squared),
+            "other_outcomes_at_most": unseen_share(umap.runs.len()),
+        }))
+    }
+
+    fn tsne_json(&self) -> Option<Value> {
+        let tsne = self.tsne.as_ref()?;
+        Some(json!({
+            "kl_divergence": tsne.kl_divergence,
+            "trustworthiness": tsne.quality.trustworthiness,
+            "continuity": tsne.quality.continuity,
+            "neighbor_preservation": tsne.quality.neighbor_preservation,
+            "quality_neighbors": tsne.quality.n_neighbors,
+            "r_squared": self.by_feature(&tsne.r_squared),
+        }))
+    }
+
+    fn groups_json(&self) -> Value {
+        let groups = &self.groups;
+        let choice = groups.choice.as_ref().map(|c| {
+            let candidate = |c: &Candidate| {
+                json!({
+                    "k": c.k,
+                    "inertia": c.inertia,
+                    "silhouette": c.silhouette,
+                    "gap": c.gap,
+                    "gap_error": c.gap_error,
+                })
+            };
+            let candidates: Vec<Value> = c.candidates.iter().map(candidate).collect();
+            json!({
+                "best_k": c.best_k,
+                "gap_k": c.gap_k,
+                "candidates": candidates,
+            })
+        });
+        let population = groups.null.as_ref().map(|single| {
+            json!({
+                "p_value": single.p_value,
+                "observed": single.observed,
+                "n_tables": single.simulated.len(),
+                "n_rows": single.n_rows,
+            })
+        });
+        json!({
+            "k": groups.k,
+            "choice": choice,
+            "sizes": groups.sizes(),
+            "inertia": groups.inertia,
+            "silhouette": groups.silhouette,
+            "single_population": population,
+            "stability": groups.stability,
+            "other_outcomes_at_most": unseen_share(groups.stability.n_runs),
+        })
+    }
+
+    fn forest_json(&self, forest: &Classifier) -> Value {
+        json!({
+            "oob_accuracy": forest.oob_accuracy,
+            "n_trees": self.recipe.n_trees,
+            "importances": self.by_feature(&forest.importances),
+            "shap_mean_abs": self.by_feature(&forest.shap.importances()),
+            "shap_additivity_error": forest.shap.additivity_error,
+            "shap_rows": forest.shap_rows.len(),
+        })
+    }
+
+    fn trust_json(&self) -> Value {
+        let groups = &self.groups;
+        let map = self.umap.as_ref().map(|u| &u.stability);
+        json!({
+            "light": self.verdict.light,
+            "reason": self.verdict.reason,
+            "sentence": self.verdict.sentence,
+            "null_p_value": groups.null.as_ref().map(|single| single.p_value),
+            "ari_mean": groups.stability.ari.value,
+            "ari_worst": groups.stability.ari_worst,
+            "ambiguous_pairs": groups.stability.ambiguous_pairs,
+            "jaccard": groups.stability.jaccard,
+            "single_run_differs": groups.stability.single_run_differs,
+            "map_resolution": map.and_then(|m| m.resolution),
+            "objects_that_move": map.map(|m| m.n_moving),
+        })
+    }
+
+    /// `{feature: value}`.
+    fn by_feature(&self, values: &[f64]) -> serde_json::Map<String, Value> {
+        self.features.names().iter().cloned().zip(values.iter().map(|&v| json!(v))).collect()
+    }
+}
