@@ -1,9 +1,11 @@
 //! One binary for all timings.
 //!
-//! `cargo bench` runs the criterion groups; `cargo bench --bench main -- peer STAGE INPUT [KEY=VALUE]...`
-//! does one piece of work for `benches/peers/*.py` and prints `{"cpu":.., "wall":.., quality..}`.
+//! `cargo bench --bench main -- peer STAGE INPUT [KEY=VALUE]...` does one piece of work for
+//! `benches/peers/*.py` and prints `{"cpu":.., "wall":.., quality..}`.
 
+mod groups;
 mod peer;
+mod regions;
 mod table;
 mod tsne;
 mod umap;

@@ -11,6 +11,8 @@ pub mod seed;
 pub mod kernels;
 
 pub mod image;
+pub mod segment;
+
 pub mod regions;
 pub mod table;
 

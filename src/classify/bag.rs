@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::bins::Bins;
-use super::grow::{Grown, Limits, Sample, Target, grow};
-use super::trees::{Lanes, Trees};
+use super::grow::{Grown, Limits, Sample, Target, grow, ones};
+use super::trees::Trees;
 use crate::progress::Progress;
 use crate::seed::{Seed, mix};
 
@@ -140,24 +140,16 @@ fn unseen_outputs(
             let block = matrix.select(Axis(0), &positions);
             let words = b * BLOCK_ROWS / 64..(b * BLOCK_ROWS + rows.len()).div_ceil(64);
             let mut sums = vec![0.0; rows.len() * k];
-            let mut votes = vec![0u32; rows.len()];
+            let (mut votes, mut leaves) = (vec![0u32; rows.len()], vec![0; rows.len()]);
             for (tree, unseen) in trees.as_slice().iter().zip(unseen) {
-                let mut asked = Vec::with_capacity(rows.len() / 2);
-                for (w, &word) in unseen[words.clone()].iter().enumerate() {
-                    let mut word = word;
-                    while word != 0 {
-                        asked.push(w * 64 + word.trailing_zeros() as usize);
-                        word &= word - 1;
-                    }
-                }
-                for asked in asked.chunks(Lanes::CAPACITY) {
-                    let mut lanes = Lanes::default();
-                    asked.iter().for_each(|&i| lanes.push(row_slice(&block, i)));
-                    for (&i, leaf) in asked.iter().zip(lanes.leaves(tree)) {
-                        votes[i] += 1;
-                        let values = tree.leaf_values(leaf, k);
-                        sums[i * k..(i + 1) * k].iter_mut().zip(values).for_each(|(s, v)| *s += v);
-                    }
+                let asked: Vec<usize> = ones(&unseen[words.clone()]).collect();
+                let slices: Vec<&[f64]> = asked.iter().map(|&i| row_slice(&block, i)).collect();
+                let leaves = &mut leaves[..asked.len()];
+                tree.leaves_of(&slices, leaves);
+                for (i, &leaf) in asked.into_iter().zip(&*leaves) {
+                    votes[i] += 1;
+                    let values = tree.leaf_values(leaf as usize, k);
+                    sums[i * k..(i + 1) * k].iter_mut().zip(values).for_each(|(s, v)| *s += v);
                 }
             }
             // A row without a vote divides 0 by 0: NaN, as documented.

@@ -161,7 +161,7 @@ fn write_tree(
     while let Some(step) = open.pop() {
         match step {
             Step::Text(depth, line) => *text += &format!("{}{line}\n", " ".repeat(depth)),
-            Step::Node(i, depth) => match tree.nodes[i].kind() {
+            Step::Node(i, depth) => match tree.kind(i) {
                 Kind::Split { feature, threshold, left } => {
                     let threshold =
                         above(scaling.map_or(threshold, |s| {

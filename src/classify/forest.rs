@@ -346,8 +346,10 @@ mod tests {
         let params = RandomForest::params().n_trees(1).bootstrap(false).max_depth(1);
         let params = params.min_samples_leaf(1).max_features(MaxFeatures::All);
         let forest = fit(&params, &x, &y);
-        let root = forest.trees().as_slice()[0].nodes[0];
-        assert_eq!((root.feature as usize, root.threshold), (best.1, best.2));
+        let root = forest.trees().as_slice()[0].kind(0);
+        let expected =
+            crate::classify::tree::Kind::Split { feature: best.1, threshold: best.2, left: 1 };
+        assert_eq!(root, expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::bins::Bins;
-use super::tree::{MAX_DEPTH, Node, Tree};
+use super::tree::{MAX_DEPTH, Tree};
 use crate::seed::{Seed, mix};
 
 /// A training row in a node: where it is, its class, how often the bootstrap drew it.
@@ -96,7 +96,6 @@ pub(crate) fn grow<T: Target>(
     seed: Seed,
 ) -> Grown {
     let zeros = vec![T::Sum::default(); target.width()];
-    let tree = Tree { nodes: vec![Node::leaf(0)], cover: vec![0.0], values: Vec::new() };
     let mut grower = Grower {
         bins,
         target,
@@ -108,7 +107,7 @@ pub(crate) fn grow<T: Target>(
         left: zeros.clone(),
         right: zeros.clone(),
         best: Best { cut: None, score: 0.0, left: zeros.clone(), right: zeros },
-        grown: Grown { tree, importances: vec![0.0; bins.n_features()] },
+        grown: Grown { tree: Tree::sprout(), importances: vec![0.0; bins.n_features()] },
         samples,
     };
     grower.run(seed.value());
@@ -138,7 +137,7 @@ impl<T: Target> Grower<'_, T> {
 
     fn finish_leaf(&mut self, task: &Task) {
         let tree = &mut self.grown.tree;
-        tree.nodes[task.node] = Node::leaf(tree.values.len() / self.target.n_outputs());
+        tree.end(task.node, self.target.n_outputs());
         let samples = &self.samples[task.start..task.end];
         self.target.push_outputs(&self.sums, samples, &mut tree.values);
     }
@@ -182,7 +181,7 @@ impl<T: Target> Grower<'_, T> {
         }
         self.left.fill(T::Sum::default());
         self.right.copy_from_slice(&self.sums);
-        for bin in bits(present) {
+        for bin in ones(&present) {
             let counts = &mut self.histogram[bin * width..(bin + 1) * width];
             for ((l, r), c) in self.left.iter_mut().zip(&mut self.right).zip(counts) {
                 *l += *c;
@@ -243,12 +242,8 @@ impl<T: Target> Grower<'_, T> {
             }
         }
         samples[kept..].copy_from_slice(&self.moved);
-        let tree = &mut self.grown.tree;
         let threshold = self.bins.threshold(feature, last_left, first_right);
-        let left = tree.nodes.len();
-        tree.nodes[task.node] = Node::split(feature, threshold, left);
-        tree.nodes.extend([Node::leaf(0); 2]);
-        tree.cover.extend([0.0; 2]);
+        let left = self.grown.tree.split(task.node, feature, threshold);
         let (middle, depth) = (task.start + kept, task.depth + 1);
         // The left child is taken first: the stack is read from its end.
         [
@@ -259,12 +254,13 @@ impl<T: Target> Grower<'_, T> {
 }
 
 /// Positions of the ones, ascending.
-fn bits(words: [u64; 4]) -> impl Iterator<Item = usize> {
-    words.into_iter().enumerate().flat_map(|(w, mut word)| {
+pub(crate) fn ones(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(w, &word)| {
+        let mut word = word;
         std::iter::from_fn(move || {
-            let bit = (word != 0).then(|| w * 64 + word.trailing_zeros() as usize);
+            let one = (word != 0).then(|| w * 64 + word.trailing_zeros() as usize);
             word &= word.wrapping_sub(1);
-            bit
+            one
         })
     })
 }

@@ -427,7 +427,7 @@ impl File {
                 check_probabilities(&tree.values, k).map_err(of_tree)?;
             }
             if !ours {
-                tree.nodes.iter_mut().for_each(|node| node.threshold = as_double(node.threshold));
+                tree.map_thresholds(as_double);
             }
             trees.push(tree);
         }

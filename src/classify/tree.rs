@@ -7,27 +7,38 @@ use crate::error::{Error, Result};
 /// No tree may be deeper; deeper ones come only from damaged files.
 pub(crate) const MAX_DEPTH: usize = 10_000;
 
-const LEAF: u32 = u32::MAX;
-
 /// A binary tree over `f64` features: a row goes left when `x[feature] <= threshold`.
 ///
 /// Node 0 is the root, the two children of a split stand beside each other and after their parent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
-    pub(crate) nodes: Vec<Node>,
+    nodes: Vec<Node>,
     /// Weight of the training rows that reached each node.
     pub(crate) cover: Vec<f64>,
     /// One row of outputs per leaf, shape `(n_leaves, n_outputs)` in row-major order.
     pub(crate) values: Vec<f64>,
 }
 
-/// A split, or a leaf that names its row of values.
+/// One step: to `child`, or to the node after it when the value exceeds the threshold.
+///
+/// A leaf has the threshold infinity, which no split has, and its number (from left to right) in place of
+/// the feature: what a walk needs to know is in one place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Node {
-    pub threshold: f64,
-    pub feature: u32,
-    pub child: u32,
+struct Node {
+    threshold: f64,
+    feature: u32,
+    child: u32,
 }
+
+/// A row on its way down.
+#[derive(Clone, Copy)]
+struct Walker {
+    row: usize,
+    at: usize,
+}
+
+/// Rows on their way at one time: about as many as there are steps in the time of a cache miss.
+const WALKERS: usize = 8;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,30 +47,99 @@ pub(crate) enum Kind {
     Leaf(usize),
 }
 
-impl Node {
-    pub fn split(feature: usize, threshold: f64, left: usize) -> Self {
-        Self { threshold, feature: feature as u32, child: left as u32 }
+impl Tree {
+    /// A tree of one node that is nothing yet.
+    pub(crate) fn sprout() -> Self {
+        let mut tree = Self { nodes: vec![], cover: vec![], values: vec![] };
+        tree.push_node();
+        tree
     }
 
-    pub fn leaf(position: usize) -> Self {
-        Self { threshold: f64::INFINITY, feature: LEAF, child: position as u32 }
+    fn push_node(&mut self) {
+        self.nodes.push(Node { threshold: f64::INFINITY, feature: 0, child: 0 });
+        self.cover.push(0.0);
     }
 
-    #[inline]
-    pub fn kind(self) -> Kind {
-        if self.feature == LEAF {
-            Kind::Leaf(self.child as usize)
-        } else {
-            Kind::Split {
-                feature: self.feature as usize,
-                threshold: self.threshold,
-                left: self.child as usize,
-            }
+    /// Makes a node a split and returns its left child; the right one stands after it.
+    pub(crate) fn split(&mut self, node: usize, feature: usize, threshold: f64) -> usize {
+        let left = self.nodes.len();
+        self.nodes[node] = Node { threshold, feature: feature as u32, child: left as u32 };
+        self.push_node();
+        self.push_node();
+        left
+    }
+
+    /// Makes a node the next leaf; its outputs are pushed to `values` by the caller.
+    pub(crate) fn end(&mut self, node: usize, n_outputs: usize) {
+        self.nodes[node].feature = (self.values.len() / n_outputs) as u32;
+    }
+
+    /// Replaces every threshold.
+    pub(crate) fn map_thresholds(&mut self, map: impl Fn(f64) -> f64) {
+        for node in self.nodes.iter_mut().filter(|node| node.threshold < f64::INFINITY) {
+            node.threshold = map(node.threshold);
         }
     }
-}
 
-impl Tree {
+    /// What a node is.
+    #[inline]
+    pub(crate) fn kind(&self, node: usize) -> Kind {
+        let Node { threshold, feature, child } = self.nodes[node];
+        if threshold < f64::INFINITY {
+            Kind::Split { feature: feature as usize, threshold, left: child as usize }
+        } else {
+            Kind::Leaf(feature as usize)
+        }
+    }
+
+    /// What every node is, parents first.
+    pub(crate) fn kinds(&self) -> impl DoubleEndedIterator<Item = Kind> + ExactSizeIterator {
+        (0..self.nodes.len()).map(|node| self.kind(node))
+    }
+
+    /// Writes the number of the leaf that each row falls into.
+    ///
+    /// Several rows walk in turns, so that one steps while the others wait for memory; a row that
+    /// has arrived hands its turn to the next.
+    pub(crate) fn leaves_of(&self, rows: &[&[f64]], leaves: &mut [u32]) {
+        let n = rows.len();
+        let mut walkers: [Walker; WALKERS] = std::array::from_fn(|row| Walker { row, at: 0 });
+        let mut next = WALKERS;
+        // As long as there are rows, every walker has one.
+        while next <= n {
+            for walker in &mut walkers {
+                if let Some(leaf) = self.step(walker, rows[walker.row]) {
+                    leaves[walker.row] = leaf;
+                    *walker = Walker { row: next, at: 0 };
+                    next += 1;
+                    if next > n {
+                        break;
+                    }
+                }
+            }
+        }
+        for mut walker in walkers.into_iter().filter(|w| w.row < n) {
+            let row = rows[walker.row];
+            leaves[walker.row] = loop {
+                if let Some(leaf) = self.step(&mut walker, row) {
+                    break leaf;
+                }
+            };
+        }
+    }
+
+    /// The leaf on which the walker stands, or one step down.
+    #[inline(always)]
+    fn step(&self, walker: &mut Walker, row: &[f64]) -> Option<u32> {
+        let node = self.nodes[walker.at];
+        if node.threshold == f64::INFINITY {
+            return Some(node.feature);
+        }
+        let goes_right = row[node.feature as usize] > node.threshold;
+        walker.at = node.child as usize + usize::from(goes_right);
+        None
+    }
+
     /// Number of nodes, leaves included.
     pub fn n_nodes(&self) -> usize {
         self.nodes.len()
@@ -78,8 +158,8 @@ impl Tree {
     /// Splits above each node.
     pub(crate) fn depths(&self) -> Vec<usize> {
         let mut depths = vec![0; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate() {
-            if let Kind::Split { left, .. } = node.kind() {
+        for (i, kind) in self.kinds().enumerate() {
+            if let Kind::Split { left, .. } = kind {
                 depths[left] = depths[i] + 1;
                 depths[left + 1] = depths[i] + 1;
             }
@@ -96,8 +176,8 @@ impl Tree {
     /// The cover-weighted mean of the outputs below each node, shape `(n_nodes, n_outputs)`.
     pub(crate) fn expected_values(&self, n_outputs: usize) -> Vec<f64> {
         let mut expected = vec![0.0; self.nodes.len() * n_outputs];
-        for (i, node) in self.nodes.iter().enumerate().rev() {
-            match node.kind() {
+        for (i, kind) in self.kinds().enumerate().rev() {
+            match kind {
                 Kind::Leaf(leaf) => expected[i * n_outputs..(i + 1) * n_outputs]
                     .copy_from_slice(self.leaf_values(leaf, n_outputs)),
                 Kind::Split { left, .. } => {
@@ -128,7 +208,7 @@ impl Tree {
             if !condition.is_empty() {
                 text += &format!("{}{condition}\n", "|   ".repeat(depth - 1));
             }
-            match self.nodes[i].kind() {
+            match self.kind(i) {
                 Kind::Split { feature, threshold, left } => {
                     let name = names.get(feature).cloned().unwrap_or_else(|| format!("x{feature}"));
                     open.push((left + 1, depth + 1, format!("{name} > {threshold}")));
@@ -183,13 +263,13 @@ impl TreeRecord {
     /// The record of a tree; inner nodes get the mean of what is below them.
     pub fn of(tree: &Tree, n_outputs: usize) -> Self {
         let expected = tree.expected_values(n_outputs);
-        let split = |node: &Node| match node.kind() {
+        let split = |kind| match kind {
             Kind::Split { feature, threshold, left } => {
                 Some((feature as i64, threshold, left as i64))
             }
             Kind::Leaf(_) => None,
         };
-        let splits: Vec<_> = tree.nodes.iter().map(split).collect();
+        let splits: Vec<_> = tree.kinds().map(split).collect();
         Self {
             children_left: splits.iter().map(|s| s.map_or(-1, |s| s.2)).collect(),
             children_right: splits.iter().map(|s| s.map_or(-1, |s| s.2 + 1)).collect(),
@@ -218,7 +298,7 @@ impl TreeRecord {
         if n == 0 {
             return Err(Error::format("it has no nodes"));
         }
-        let mut tree = Tree { nodes: vec![Node::leaf(0)], cover: vec![0.0], values: vec![] };
+        let mut tree = Tree::sprout();
         let mut seen = vec![false; n];
         // (position in the file, position in the tree, splits above), the left child taken first.
         let mut open = vec![(0, 0, 0)];
@@ -232,13 +312,11 @@ impl TreeRecord {
             tree.cover[new] = positive(self.cover[old], old)?;
             if let Some((left, right)) = self.children(old)? {
                 self.check_cover(old, left, right)?;
-                let below = tree.nodes.len();
-                tree.nodes[new] = self.split(old, below, n_features)?;
-                tree.nodes.extend([Node::leaf(0); 2]);
-                tree.cover.extend([0.0; 2]);
+                let (feature, threshold) = self.rule(old, n_features)?;
+                let below = tree.split(new, feature, threshold);
                 open.extend([(right, below + 1, depth + 1), (left, below, depth + 1)]);
             } else {
-                tree.nodes[new] = Node::leaf(tree.values.len() / n_outputs);
+                tree.end(new, n_outputs);
                 tree.values.extend_from_slice(self.leaf(old, n_outputs)?);
             }
         }
@@ -266,11 +344,11 @@ impl TreeRecord {
         }
     }
 
-    fn split(&self, node: usize, left: usize, n_features: usize) -> Result<Node> {
+    fn rule(&self, node: usize, n_features: usize) -> Result<(usize, f64)> {
         let (feature, threshold) = (self.feature[node], self.threshold[node]);
         let known = usize::try_from(feature).ok().filter(|&f| f < n_features);
         match known {
-            Some(feature) if threshold.is_finite() => Ok(Node::split(feature, threshold, left)),
+            Some(feature) if threshold.is_finite() => Ok((feature, threshold)),
             Some(_) => Err(Error::format(format!(
                 "node {node}: threshold {threshold} is not a finite number"
             ))),

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::tree::{Kind, Tree};
+use super::tree::Tree;
 use crate::error::{Error, Result};
 
 /// An ensemble of trees whose outputs are averaged: what predicts and what SHAP explains.
@@ -15,11 +15,8 @@ pub struct Trees {
     pub(crate) outputs_sum_to_one: bool,
 }
 
-/// Rows that walk through one tree together; their accumulated outputs stay in cache.
-const BLOCK_ROWS: usize = 256;
-/// Rows whose walks are interleaved, so that one waits for memory while the others step.
-const LANES: usize = 8;
-
+/// Rows that one task takes through all trees: enough that a tree is fetched for many of them.
+const BLOCK_ROWS: usize = 1024;
 impl Trees {
     /// Trees that agree on the number of features and outputs.
     pub(crate) fn new(trees: Vec<Tree>, n_features: usize, n_outputs: usize) -> Self {
@@ -86,50 +83,15 @@ impl Trees {
     /// Adds every tree's outputs for a block of rows, in the order of the trees.
     fn add_block(&self, block: &[f64], out: &mut [f64]) {
         let (d, k) = (self.n_features, self.n_outputs);
+        let rows: Vec<&[f64]> = block.chunks_exact(d).collect();
+        let mut leaves = vec![0; rows.len()];
         for tree in &self.trees {
-            for (rows, outs) in block.chunks(LANES * d).zip(out.chunks_mut(LANES * k)) {
-                let mut lanes = Lanes::default();
-                rows.chunks_exact(d).for_each(|row| lanes.push(row));
-                for (out, leaf) in outs.chunks_mut(k).zip(lanes.leaves(tree)) {
-                    let values = tree.leaf_values(leaf, k);
-                    out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
-                }
+            tree.leaves_of(&rows, &mut leaves);
+            for (out, &leaf) in out.chunks_exact_mut(k).zip(&leaves) {
+                let values = tree.leaf_values(leaf as usize, k);
+                out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
             }
         }
-    }
-}
-
-/// A few rows that step down a tree together.
-#[derive(Default)]
-pub(crate) struct Lanes<'a> {
-    rows: [&'a [f64]; LANES],
-    n: usize,
-}
-
-impl<'a> Lanes<'a> {
-    pub const CAPACITY: usize = LANES;
-
-    pub fn push(&mut self, row: &'a [f64]) {
-        self.rows[self.n] = row;
-        self.n += 1;
-    }
-
-    /// The leaf of each row, in the order in which they were pushed.
-    pub fn leaves(&self, tree: &Tree) -> impl Iterator<Item = usize> + use<> {
-        let mut at = [0usize; LANES];
-        let mut walking = true;
-        while walking {
-            walking = false;
-            for (at, row) in at.iter_mut().zip(&self.rows[..self.n]) {
-                if let Kind::Split { feature, threshold, left } = tree.nodes[*at].kind() {
-                    *at = left + usize::from(!(row[feature] <= threshold));
-                    walking = true;
-                }
-            }
-        }
-        let n = self.n;
-        let leaves = at.map(|node| tree.nodes[node].child as usize);
-        leaves.into_iter().take(n)
     }
 }
 

@@ -8,8 +8,8 @@ use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
 
 use super::kmeans::KMeans;
 use super::silhouette::silhouettes_of;
-use super::single_population::{Null, single_population};
-use crate::embed::Pca;
+use super::single_population::{Null, simulate};
+use crate::embed::{Moments, Pca};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
 
@@ -19,8 +19,9 @@ const SILHOUETTE_SAMPLE: usize = 5000;
 const GAP_ROWS: usize = 2000;
 /// Reference tables of the gap statistic (the paper's examples use 10 to 20).
 const GAP_TABLES: u64 = 10;
-/// Simulated single populations.
+/// Simulated single populations, and the rows of each.
 const NULL_TABLES: usize = 100;
+const NULL_ROWS: usize = 1000;
 /// Above this p-value one population explains the groups well enough.
 const SIGNIFICANT: f64 = 0.05;
 
@@ -37,6 +38,9 @@ pub struct Candidate {
     pub gap: f64,
     /// Standard error of the gap, for the rule `gap(k) >= gap(k + 1) - error(k + 1)`.
     pub gap_error: f64,
+    /// How often one Gaussian population looks as clustered at *some* k of the range as the table does at this one:
+    /// the p-value, adjusted for the number of k that were tried (Westfall and Young 1993).
+    pub p_value: f64,
 }
 
 /// A choice of k, with everything that speaks for and against it.
@@ -44,20 +48,20 @@ pub struct Candidate {
 pub struct ChoiceOfK {
     /// The number of groups to report; 1 means that one population explains the table as well.
     pub k: usize,
-    /// The k of the best silhouette, whether or not it stands up to the null.
+    /// The k that `clusters` has: `k`, or where that is 1 the k of the best silhouette.
     pub best_k: usize,
     /// The k that the gap statistic alone would take (may be 1).
     pub gap_k: usize,
     /// One entry for each k that was tried, ascending.
     pub candidates: Vec<Candidate>,
-    /// How one Gaussian population compares, at `best_k`.
+    /// How one Gaussian population compares at `best_k`, with the adjusted p-value.
     pub null: Null,
     /// The clustering at `best_k`.
     pub clusters: KMeans,
 }
 
-/// Tries every k of the range, takes the one of best silhouette, and asks whether a single population would
-/// look as clustered; then there are no groups, and k is 1.
+/// Tries every k of the range, and takes the one of best silhouette among those at which the table is more
+/// clustered than a single Gaussian population would be. When there is none, there are no groups, and k is 1.
 ///
 /// # Errors
 /// When the range has no k from 2 to the number of different rows - 1, or a value is not finite.
@@ -67,7 +71,8 @@ pub struct ChoiceOfK {
 ///
 /// # References
 /// P. J. Rousseeuw, *Silhouettes*, 1987; R. Tibshirani, G. Walther and T. Hastie, *Estimating the number of
-/// clusters in a data set via the gap statistic*, 2001; and see [`single_population`].
+/// clusters in a data set via the gap statistic*, 2001; and see
+/// [`single_population`](super::single_population()).
 pub fn choose_k<D: Data<Elem = f64>, T>(
     dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
     range: RangeInclusive<usize>,
@@ -94,25 +99,70 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
     let silhouettes = silhouettes_of(rows, &labelings, SILHOUETTE_SAMPLE)?;
     let ks: Vec<usize> = fits.iter().map(KMeans::n_clusters).collect();
     let gaps = gap(dataset, &ks, seed)?;
+    let moments = Moments::of(rows);
+    let total = moments.scatter.diag().sum();
+    let observed: Vec<f64> = fits.iter().map(|fit| fit.inertia() / total).collect();
+    let n_rows = rows.nrows().min(NULL_ROWS);
+    let simulated = simulate(&moments, &ks, n_rows, NULL_TABLES, seed)?;
+    let p_values = adjusted_p_values(&observed, &simulated);
     let candidates: Vec<Candidate> = fits
         .iter()
-        .zip(&silhouettes)
-        .zip(&gaps[1..])
-        .map(|((fit, silhouette), gap)| Candidate {
+        .enumerate()
+        .map(|(i, fit)| Candidate {
             k: fit.n_clusters(),
             inertia: fit.inertia(),
-            silhouette: silhouette.mean,
-            gap: gap.gap,
-            gap_error: gap.error,
+            silhouette: silhouettes[i].mean,
+            gap: gaps[i + 1].gap,
+            gap_error: gaps[i + 1].error,
+            p_value: p_values[i],
         })
         .collect();
-    let better = |best: usize, i: usize| candidates[i].silhouette > candidates[best].silhouette;
-    let best = (1..fits.len()).fold(0, |best, i| if better(best, i) { i } else { best });
-    let clusters = fits.swap_remove(best);
-    let null = single_population(dataset, clusters.labels(), NULL_TABLES, seed)?;
-    let best_k = clusters.n_clusters();
-    let k = if null.p_value <= SIGNIFICANT { best_k } else { 1 };
-    Ok(ChoiceOfK { k, best_k, gap_k: gap_choice(&gaps), candidates, null, clusters })
+    let significant = |i: &usize| candidates[*i].p_value <= SIGNIFICANT;
+    let best_of = |positions: &mut dyn Iterator<Item = usize>| {
+        let silhouette = |i: usize| candidates[i].silhouette;
+        positions.reduce(|best, i| if silhouette(i) > silhouette(best) { i } else { best })
+    };
+    let groups = best_of(&mut (0..fits.len()).filter(significant));
+    let best = groups.or_else(|| best_of(&mut (0..fits.len()))).unwrap_or(0);
+    let mut at_best: Vec<f64> = simulated.iter().map(|table| table[best]).collect();
+    at_best.sort_by(f64::total_cmp);
+    let null =
+        Null { observed: observed[best], simulated: at_best, p_value: p_values[best], n_rows };
+    let best_k = candidates[best].k;
+    Ok(ChoiceOfK {
+        k: if groups.is_some() { best_k } else { 1 },
+        best_k,
+        gap_k: gap_choice(&gaps),
+        candidates,
+        null,
+        clusters: fits.swap_remove(best),
+    })
+}
+
+/// For each k, the share of single populations (`simulated`, by tables, then by k) whose most clustered k is at least
+/// as far from what is usual at that k as the table is at this one.
+fn adjusted_p_values(observed: &[f64], simulated: &[Vec<f64>]) -> Vec<f64> {
+    let count = simulated.len() as f64;
+    let usual: Vec<(f64, f64)> = (0..observed.len())
+        .map(|i| {
+            let mean = simulated.iter().map(|t| t[i]).sum::<f64>() / count;
+            let variance = simulated.iter().map(|t| (t[i] - mean).powi(2)).sum::<f64>() / count;
+            (mean, variance.sqrt().max(f64::MIN_POSITIVE))
+        })
+        .collect();
+    let tightness = |i: usize, index: f64| (usual[i].0 - index) / usual[i].1;
+    let extremes: Vec<f64> = simulated
+        .iter()
+        .map(|t| t.iter().enumerate().fold(f64::NEG_INFINITY, |a, (i, &v)| a.max(tightness(i, v))))
+        .collect();
+    observed
+        .iter()
+        .enumerate()
+        .map(|(i, &index)| {
+            let as_tight = extremes.iter().filter(|&&e| e >= tightness(i, index)).count();
+            (1 + as_tight) as f64 / (1.0 + count)
+        })
+        .collect()
 }
 
 /// The gap statistic of one k.
@@ -206,6 +256,17 @@ mod tests {
         assert_eq!((choice.k, choice.best_k, choice.gap_k), (4, 4, 4));
         assert_eq!(choice.candidates.len(), 7);
         assert_eq!(choice.clusters.n_clusters(), 4);
+    }
+
+    #[test]
+    fn single_populations_are_seldom_called_groups() {
+        let mut wrong = 0;
+        for seed in 0..10 {
+            let mut rows = groups(150, 1, 0.0, 100 + seed);
+            rows.column_mut(0).mapv_inplace(|v| 4.0 * v);
+            wrong += usize::from(choose_k(&DatasetBase::from(rows), 2..=6, 0).unwrap().k > 1);
+        }
+        assert!(wrong <= 2, "{wrong} of 10");
     }
 
     #[test]

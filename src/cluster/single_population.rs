@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use linfa::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
+use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
 use rayon::prelude::*;
 
 use super::kmeans::KMeans;
@@ -12,8 +12,9 @@ use crate::embed::{Moments, symmetric_eigen};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
 
-/// Rows of a simulated table at most; a larger table is judged beside simulations of this size.
-pub const SIMULATED_ROWS: usize = 4000;
+/// Rows of a simulated table at most. A larger table is judged beside simulations of this size, which is on the
+/// careful side: smaller tables look a little tighter.
+pub const SIMULATED_ROWS: usize = 2000;
 /// Starts of K-means on each simulated table.
 const STARTS: usize = 3;
 
@@ -75,34 +76,40 @@ pub fn single_population<D: Data<Elem = f64>, T>(
         .sum();
     let observed = within / total;
     let n_rows = rows.nrows().min(SIMULATED_ROWS);
-    let spread = symmetric_eigen(moments.scatter.view()).0.mapv(f64::sqrt);
-    let mut simulated: Vec<f64> = (0..n_tables)
-        .into_par_iter()
-        .map(|table| {
-            simulate(n_rows, &spread, k, Seed::new(seed).child("single population", table as u64))
-        })
-        .collect::<Result<_>>()?;
+    let mut simulated: Vec<f64> = simulate(&moments, &[k], n_rows, n_tables, seed)?.concat();
     simulated.sort_by(f64::total_cmp);
     let as_tight = simulated.partition_point(|&s| s <= observed);
     let p_value = (1 + as_tight) as f64 / (1 + n_tables) as f64;
     Ok(Null { observed, simulated, p_value, n_rows })
 }
 
-/// The cluster index of K-means on one simulated table. Rotating a table changes no distance, so it is drawn
-/// along the principal axes.
-fn simulate(n: usize, spread: &Array1<f64>, k: usize, seed: Seed) -> Result<f64> {
-    let mut stream = seed.stream("table", 0);
-    let floor = spread[0] * 1e-9;
-    let spread: Vec<f64> =
-        spread.iter().map(|s| s / spread[0]).filter(|&s| s > floor / spread[0]).collect();
-    let table = Array2::from_shape_fn((n, spread.len()), |(_, j)| spread[j] * stream.normal());
-    let clusters = KMeans::params(k)
-        .n_init(STARTS)
-        .seed(seed.value())
-        .fit(&DatasetBase::from(table.view()))?;
-    let mean = table.mean_axis(Axis(0)).unwrap_or_default();
-    let total: f64 = table.outer_iter().map(|row| (&row - &mean).mapv(|v| v * v).sum()).sum();
-    Ok(clusters.inertia() / total)
+/// For each simulated single population with the covariance of `moments`, the cluster index of K-means for every k.
+pub(super) fn simulate(
+    moments: &Moments,
+    ks: &[usize],
+    n_rows: usize,
+    n_tables: usize,
+    seed: u64,
+) -> Result<Vec<Vec<f64>>> {
+    // Rotating a table changes no distance, so it is drawn along its principal axes.
+    let spread = symmetric_eigen(moments.scatter.view()).0.mapv(f64::sqrt);
+    let spread: Vec<f64> = spread.iter().map(|s| s / spread[0]).filter(|&s| s > 1e-9).collect();
+    (0..n_tables)
+        .into_par_iter()
+        .map(|table| {
+            let seed = Seed::new(seed).child("single population", table as u64);
+            let mut stream = seed.stream("table", 0);
+            let rows =
+                Array2::from_shape_fn((n_rows, spread.len()), |(_, j)| spread[j] * stream.normal());
+            let total = Moments::of(rows.view()).scatter.diag().sum();
+            let data = DatasetBase::from(rows.view());
+            let index = |&k: &usize| -> Result<f64> {
+                let params = KMeans::params(k).n_init(STARTS).seed(seed.value());
+                Ok(params.fit(&data)?.inertia() / total)
+            };
+            ks.iter().map(index).collect()
+        })
+        .collect()
 }
 
 fn labelled_rows(rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<(Array2<f64>, Vec<usize>)> {

@@ -417,21 +417,21 @@ impl Groups {
         }
         let size = n.div_ceil(GROUPS);
         let coordinates = pca.coordinates();
+        let coordinates = coordinates.as_slice().unwrap_or_default();
         let mean = pca.mean();
         let sums: Vec<Vec<f64>> = order
             .par_chunks(size)
             .map(|members| {
                 let mut sums = vec![0.0; width];
                 for &row in members {
-                    let place = coordinates.row(row);
+                    let place = &coordinates[row * r..][..r];
                     sums[0] += 1.0;
                     let mut at = 1 + r;
                     for i in 0..r {
                         sums[1 + i] += place[i];
-                        for j in i..r {
-                            sums[at] += place[i] * place[j];
-                            at += 1;
-                        }
+                        let products = sums[at..at + r - i].iter_mut().zip(&place[i..]);
+                        products.for_each(|(sum, v)| *sum += place[i] * v);
+                        at += r - i;
                     }
                     for (x, m) in rows.row(row).iter().zip(mean) {
                         sums[at] += (x - m) * (x - m);

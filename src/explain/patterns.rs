@@ -191,8 +191,8 @@ impl Group {
 /// The thresholds of each feature over all trees, ascending, each once.
 fn thresholds(trees: &Trees) -> Vec<Vec<f64>> {
     let mut thresholds = vec![Vec::new(); trees.n_features()];
-    for node in trees.as_slice().iter().flat_map(|t| &t.nodes) {
-        if let Kind::Split { feature, threshold, .. } = node.kind() {
+    for kind in trees.as_slice().iter().flat_map(Tree::kinds) {
+        if let Kind::Split { feature, threshold, .. } = kind {
             // Adding 0 makes -0 and 0 one threshold.
             thresholds[feature].push(threshold + 0.0);
         }
@@ -230,7 +230,7 @@ impl Builder<'_> {
             }
             let cells = self.cells(tree, root, &path);
             let n_states: usize = cells.iter().map(Cell::n_states).product();
-            match tree.nodes[root].kind() {
+            match tree.kind(root) {
                 Kind::Split { left, .. } if n_states > MAX_STATES => {
                     open.push((left + 1, self.extend(tree, root, &path, false)));
                     open.push((left, self.extend(tree, root, &path, true)));
@@ -255,7 +255,7 @@ impl Builder<'_> {
         path: &[Condition],
         goes_left: bool,
     ) -> Vec<Condition> {
-        let Kind::Split { feature, threshold, left } = tree.nodes[node].kind() else {
+        let Kind::Split { feature, threshold, left } = tree.kind(node) else {
             return path.to_vec();
         };
         let mut path = path.to_vec();
@@ -288,7 +288,7 @@ impl Builder<'_> {
             .collect();
         let mut open = vec![root];
         while let Some(node) = open.pop() {
-            if let Kind::Split { feature, threshold, left } = tree.nodes[node].kind() {
+            if let Kind::Split { feature, threshold, left } = tree.kind(node) {
                 let at = cells.iter().position(|c| c.feature == feature).unwrap_or_else(|| {
                     cells.push(Cell { feature, stride: 0, path: None, cuts: vec![] });
                     cells.len() - 1
@@ -316,7 +316,7 @@ impl Builder<'_> {
         let mut table = vec![0.0; plan.n_states * m * k];
         let mut open = vec![(plan.root, plan.path.clone())];
         while let Some((node, path)) = open.pop() {
-            match tree.nodes[node].kind() {
+            match tree.kind(node) {
                 Kind::Split { left, .. } => {
                     open.push((left + 1, self.extend(tree, node, &path, false)));
                     open.push((left, self.extend(tree, node, &path, true)));

@@ -76,8 +76,8 @@ impl Plan {
         let root = Edge { feature: usize::MAX, threshold: 0.0, goes_left: true, above: 0 };
         let (mut edges, mut parents) = (vec![root; n], vec![0; n]);
         let (mut shares, mut distinct) = (vec![1.0; n], vec![0; n]);
-        for (i, node) in tree.nodes.iter().enumerate() {
-            let Kind::Split { feature, threshold, left } = node.kind() else { continue };
+        for (i, kind) in tree.kinds().enumerate() {
+            let Kind::Split { feature, threshold, left } = kind else { continue };
             let mut above = i;
             while above != 0 && edges[above].feature != feature {
                 above = parents[above];
@@ -272,7 +272,7 @@ fn walk(tree: &Tree) -> Vec<Step> {
     let mut steps = Vec::with_capacity(3 * tree.n_nodes() / 2);
     let mut open = vec![(0, 0, false)];
     while let Some((node, depth, is_done)) = open.pop() {
-        match tree.nodes[node].kind() {
+        match tree.kind(node) {
             _ if is_done => steps.push(Step::Leave { edge: node, depth }),
             // A tree of one leaf has no feature to praise.
             Kind::Leaf(_) if node == 0 => {}

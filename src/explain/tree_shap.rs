@@ -256,7 +256,7 @@ mod tests {
 
     /// The expected output of a tree when only the features in `known` are known.
     fn expectation(tree: &Tree, k: usize, node: usize, row: &[f64], known: usize) -> Vec<f64> {
-        match tree.nodes[node].kind() {
+        match tree.kind(node) {
             Kind::Leaf(leaf) => tree.leaf_values(leaf, k).to_vec(),
             Kind::Split { feature, threshold, left } if known >> feature & 1 == 1 => {
                 let child = left + usize::from(row[feature] > threshold);

@@ -1,5 +1,7 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
+pub(crate) mod nearest_rows;
+pub(crate) mod ranks;
 pub mod region_edges;
 pub mod region_fill;
 pub mod region_hull;
@@ -9,7 +11,8 @@ pub mod region_neighbors;
 pub mod region_runs;
 pub mod region_solid;
 pub mod region_sums;
-pub(crate) mod nearest_rows;
+pub mod region_texture;
+pub mod region_weights;
 pub(crate) mod tsne_forces;
 
 /// The widest vector instructions that the kernels find on this machine; no result depends on it.
@@ -25,6 +28,3 @@ pub fn instruction_set() -> &'static str {
     }
     "scalar"
 }
-pub(crate) mod ranks;
-pub mod region_texture;
-pub mod region_weights;

@@ -44,8 +44,10 @@ impl Point {
         Self { y: other.y - self.y, x: other.x - self.x }
     }
     /// Positive when `other` turns from the way down to the right.
-    fn cross(self, other: Self) -> i128 {
-        i128::from(self.y) * i128::from(other.x) - i128::from(self.x) * i128::from(other.y)
+    ///
+    /// Fits 63 bits for images below 2^29 rows and columns.
+    fn cross(self, other: Self) -> i64 {
+        self.y * other.x - self.x * other.y
     }
 }
 
@@ -145,7 +147,7 @@ impl Hull {
 }
 
 /// Adds the next point of a chain that turns one way only; of two points in one row the later one counts.
-fn extend(chain: &mut Vec<Point>, point: Point, turn: i128) {
+fn extend(chain: &mut Vec<Point>, point: Point, turn: i64) {
     while let [.., a, b] = chain[..] {
         if a.to(b).cross(b.to(point)) * turn > 0 {
             break;
@@ -208,7 +210,7 @@ mod tests {
         let mut feret_min = f64::INFINITY;
         for &a in &contour {
             for &b in contour.iter().filter(|&&b| b != a) {
-                let heights: Vec<i128> = contour.iter().map(|&q| a.to(b).cross(a.to(q))).collect();
+                let heights: Vec<i64> = contour.iter().map(|&q| a.to(b).cross(a.to(q))).collect();
                 if heights.iter().all(|&h| h >= 0) {
                     let height =
                         *heights.iter().max().unwrap() as f64 / 4.0 * spacing[0] * spacing[1];

@@ -1,5 +1,7 @@
 //! Runs become moments: sums of coordinate powers, exact integers in closed form per run, then f64 once.
 
+use std::num::Wrapping;
+
 use super::region_runs::Span;
 
 /// The box around an object: first index and extent, z, y, x.
@@ -57,14 +59,21 @@ pub struct Moments {
 
 /// Boxes below this many pixels have all sums in 127 bits: (2^29)^4 pixels and powers, times 2^9 for the binomials.
 const EXACT_BOX: f64 = 536_870_912.0;
+/// Boxes below this many pixels have them in 63 bits; what is larger on the way wraps around and comes back.
+const SMALL_BOX: f64 = 65_536.0;
+/// Rows below this many columns have their sums of cubes in 64 bits.
+const EXACT_ROW: u32 = 1 << 15;
 
 impl Moments {
     /// All moments of `spans`.
     ///
-    /// Sums are exact integers for boxes below 2^29 pixels and f64 above; `cubes` false leaves out what needs a third power.
+    /// Sums are exact integers for boxes below 2^29 pixels and 2^15 columns, f64 above; `cubes` false leaves out what
+    /// needs a third power.
     pub fn of(spans: &[Span], n_rows: u32, bounds: &Bounds, cubes: bool) -> Self {
         let [_, rows, columns] = bounds.extent;
-        if bounds.n_pixels() < EXACT_BOX && rows < 1 << 20 && columns < 1 << 20 {
+        if bounds.n_pixels() < SMALL_BOX {
+            Sums::<Small>::of(spans, n_rows, bounds, cubes).moments(cubes)
+        } else if bounds.n_pixels() < EXACT_BOX && columns < EXACT_ROW && rows < 1 << 20 {
             Sums::<i128>::of(spans, n_rows, bounds, cubes).moments(cubes)
         } else {
             Sums::<f64>::of(spans, n_rows, bounds, cubes).moments(cubes)
@@ -72,44 +81,99 @@ impl Moments {
     }
 }
 
-/// What sums are made of: `i128` where everything fits, `f64` for the rest.
-trait Number: Copy + PartialEq + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> {
+type Small = Wrapping<i64>;
+
+/// What sums are made of: 64 bits for most objects, `i128` where everything fits, `f64` for the rest.
+trait Number: Copy + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> {
+    /// What fits the sums of one row.
+    type Row: Copy + std::ops::Add<Output = Self::Row> + std::ops::Sub<Output = Self::Row>;
     const ZERO: Self;
+    const EMPTY: Self::Row;
     fn new(value: u64) -> Self;
-    fn wide(value: u128) -> Self;
+    /// Sums of x^0, x^1, x^2, x^3 over 0 <= x < n.
+    fn prefix(n: u64) -> [Self::Row; 4];
+    /// A row's sum times a power of its coordinate.
+    fn product(power: u64, row: Self::Row) -> Self;
     fn less(self, other: Self) -> Self;
     fn value(self) -> f64;
+    /// ab cd - ef gh, rounded once if the numbers are integers.
+    fn minor(ab: Self, cd: Self, ef: Self, gh: Self) -> f64;
 }
 
-impl Number for i128 {
-    const ZERO: Self = 0;
+impl Number for Small {
+    type Row = u64;
+    const ZERO: Self = Wrapping(0);
+    const EMPTY: u64 = 0;
     fn new(value: u64) -> Self {
-        Self::from(value)
+        Wrapping(value as i64)
     }
-    fn wide(value: u128) -> Self {
-        value as Self
+    fn prefix(n: u64) -> [u64; 4] {
+        <i128 as Number>::prefix(n)
+    }
+    fn product(power: u64, row: u64) -> Self {
+        Wrapping(power.wrapping_mul(row) as i64)
     }
     fn less(self, other: Self) -> Self {
         self - other
     }
     fn value(self) -> f64 {
-        self as f64
+        self.0 as f64
+    }
+    fn minor(ab: Self, cd: Self, ef: Self, gh: Self) -> f64 {
+        let [ab, cd, ef, gh] = [ab, cd, ef, gh].map(|v| i128::from(v.0));
+        i128::minor(ab, cd, ef, gh)
+    }
+}
+
+impl Number for i128 {
+    type Row = u64;
+    const ZERO: Self = 0;
+    const EMPTY: u64 = 0;
+    fn new(value: u64) -> Self {
+        Self::from(value)
+    }
+    fn prefix(n: u64) -> [u64; 4] {
+        let first = n * n.saturating_sub(1) / 2;
+        [n, first, first * (2 * n).saturating_sub(1) / 3, first * first]
+    }
+    fn product(power: u64, row: u64) -> Self {
+        Self::from(power) * Self::from(row)
+    }
+    fn less(self, other: Self) -> Self {
+        self - other
+    }
+    fn value(self) -> f64 {
+        // The conversion from 64 bits is an instruction, that from 128 a routine.
+        i64::try_from(self).map_or(self as f64, |small| small as f64)
+    }
+    fn minor(ab: Self, cd: Self, ef: Self, gh: Self) -> f64 {
+        (ab * cd - ef * gh).value()
     }
 }
 
 impl Number for f64 {
+    type Row = Self;
     const ZERO: Self = 0.0;
+    const EMPTY: Self = 0.0;
     fn new(value: u64) -> Self {
         value as Self
     }
-    fn wide(value: u128) -> Self {
-        value as Self
+    fn prefix(n: u64) -> [Self; 4] {
+        let n = n as Self;
+        let first = n * (n - 1.0) / 2.0;
+        [n, first, first * (2.0 * n - 1.0) / 3.0, first * first]
+    }
+    fn product(power: u64, row: Self) -> Self {
+        power as Self * row
     }
     fn less(self, other: Self) -> Self {
         self - other
     }
     fn value(self) -> f64 {
         self
+    }
+    fn minor(ab: Self, cd: Self, ef: Self, gh: Self) -> f64 {
+        ab * cd - ef * gh
     }
 }
 
@@ -125,28 +189,33 @@ impl<T: Number> Sums<T> {
         let mut rest = spans;
         while let Some(&Span { row, .. }) = rest.first() {
             let in_row = rest.iter().take_while(|s| s.row == row).count();
-            let mut line = [T::ZERO; 4];
+            let mut line = [T::EMPTY; 4];
             for span in &rest[..in_row] {
-                let below = prefix::<T>(u64::from(span.start - first_x));
-                let upto = prefix::<T>(u64::from(span.end - first_x));
-                for i in 0..top {
-                    line[i] = line[i] + upto[i].less(below[i]);
+                let below = T::prefix(u64::from(span.start - first_x));
+                let upto = T::prefix(u64::from(span.end - first_x));
+                for i in 0..4 {
+                    line[i] = line[i] + (upto[i] - below[i]);
                 }
             }
-            let y = T::new(u64::from(row % n_rows - first_y));
-            let mut power = T::new(1);
-            for j in 0..top {
-                for i in 0..top {
-                    plane[4 * j + i] = plane[4 * j + i] + power * line[i];
+            let (z, y) = if bounds.extent[0] == 1 {
+                (first_z, row - first_z * n_rows - first_y)
+            } else {
+                (row / n_rows, row % n_rows - first_y)
+            };
+            let mut power = 1;
+            for sums in plane.chunks_exact_mut(4).take(top) {
+                for (sum, &part) in sums.iter_mut().zip(&line) {
+                    *sum = *sum + T::product(power, part);
                 }
-                power = power * y;
+                // The power after the last may not fit, and is not used.
+                power = power.wrapping_mul(u64::from(y));
             }
             rest = &rest[in_row..];
-            let z = row / n_rows;
-            if rest.first().is_none_or(|next| next.row / n_rows != z) {
+            if rest.first().is_none_or(|next| next.row >= (z + 1) * n_rows) {
                 let mut power = T::new(1);
-                for k in 0..top {
-                    for (sum, &part) in sums[16 * k..].iter_mut().zip(&plane) {
+                let n_powers = if bounds.extent[0] == 1 { 1 } else { top };
+                for sums in sums.chunks_exact_mut(16).take(n_powers) {
+                    for (sum, &part) in sums.iter_mut().zip(&plane) {
                         *sum = *sum + power * part;
                     }
                     power = power * T::new(u64::from(z - first_z));
@@ -169,13 +238,18 @@ impl<T: Number> Sums<T> {
             center[axis] = sum.value() / n;
             shift(&mut about[..self.1], stride, whole as u64, cubes);
         }
-        let mut central = about.map(T::value);
+        let values = |sums: &[T; 64]| {
+            let mut values = [0.0; 64];
+            values.iter_mut().zip(&sums[..self.1]).for_each(|(value, sum)| *value = sum.value());
+            values
+        };
+        let mut central = values(&about);
         for (axis, stride) in [16, 4, 1].into_iter().enumerate() {
             shift_rest(&mut central[..self.1], stride, rest[axis]);
         }
         // Exact up to here: n sum(ab) - sum(a) sum(b), rounded once.
         let second = |ab: usize, a: usize, b: usize| {
-            (about[ab] * about[0]).less(about[a] * about[b]).value() / (n * n)
+            T::minor(about[ab], about[0], about[a], about[b]) / (n * n)
         };
         let covariance = [
             second(32, 16, 16),
@@ -185,21 +259,8 @@ impl<T: Number> Sums<T> {
             second(17, 16, 1),
             second(5, 4, 1),
         ];
-        Moments { raw: self.0.map(T::value), central, center, covariance }
+        Moments { raw: values(&self.0), central, center, covariance }
     }
-}
-
-/// Sums of x^0, x^1, x^2, x^3 over 0 <= x < n.
-fn prefix<T: Number>(n: u64) -> [T; 4] {
-    let Some(before) = n.checked_sub(1) else { return [T::ZERO; 4] };
-    let first = n * before / 2;
-    let twice = 2 * n - 1;
-    let second = if n < 1 << 21 {
-        T::new(first * twice / 3)
-    } else {
-        T::wide(u128::from(first) * u128::from(twice) / 3)
-    };
-    [T::new(n), T::new(first), second, T::new(first) * T::new(first)]
 }
 
 /// Moves the origin of all sums along one axis by `by` pixels: (x - by)^i by the binomial formula.
@@ -260,6 +321,8 @@ mod tests {
         assert_eq!(bounds, Bounds { first: [0, 1, 4], extent: [3, 3, 9] });
         let moments = Moments::of(&spans, n_rows, &bounds, true);
         let in_f64 = Sums::<f64>::of(&spans, n_rows, &bounds, true).moments(true);
+        let wide = Sums::<i128>::of(&spans, n_rows, &bounds, true).moments(true);
+        assert_eq!(format!("{moments:?}"), format!("{wide:?}"));
         let pixels: Vec<[f64; 3]> = spans
             .iter()
             .flat_map(|s| {
@@ -285,6 +348,23 @@ mod tests {
         for (i, entry) in [32, 8, 2, 20, 17, 5].into_iter().enumerate() {
             let expected = power_sum(entry, center) / pixels.len() as f64;
             assert!((moments.covariance[i] - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn small_boxes_at_their_limit_equal_wide_sums() {
+        for (n_rows, n_columns) in [(1, 65_535), (255, 257), (65_535, 1)] {
+            let spans: Vec<Span> = (0..n_rows)
+                .map(|row| Span { row, start: row % 2, end: n_columns })
+                .filter(|s| s.start < s.end)
+                .collect();
+            let bounds = Bounds::of(&spans, n_rows);
+            let small = Sums::<Small>::of(&spans, n_rows, &bounds, true).moments(true);
+            let wide = Sums::<i128>::of(&spans, n_rows, &bounds, true).moments(true);
+            if n_columns < EXACT_ROW {
+                assert_eq!(format!("{small:?}"), format!("{wide:?}"));
+            }
+            assert_eq!(small.covariance, wide.covariance);
         }
     }
 

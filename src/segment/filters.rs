@@ -58,7 +58,7 @@ pub fn laplacian_of_gaussian(field: &Field, sigma: f64) -> Result<Field> {
 /// `skimage.filters.sobel(field)`: the root mean square of the smoothed slopes along the axes.
 pub fn sobel(field: &Field) -> Field {
     let smooth = Kernel::even([0.5, 0.25]);
-    let slope = Kernel { is_odd: true, ..Kernel::even([0.0, 0.5]) };
+    let slope = Kernel { is_odd: true, ..Kernel::even([0.0, 1.0]) };
     let squared = |axis: usize| {
         let kernels = [0, 1, 2].map(|a| if a == axis { &slope } else { &smooth });
         let slopes = convolve(field, kernels, Border::Reflect);
@@ -197,4 +197,109 @@ fn check_positive(sigma: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::parameter("sigma", sigma, "above 0: a derivative needs a scale"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Grid, IntensityImage, LabelImage, Pixels};
+    use crate::segment::{thresholds, watershed};
+    use serde_json::Value;
+
+    /// Single precision on values up to 200, through sums of some hundred terms.
+    const TOLERANCE: f64 = 1e-5 * 200.0;
+
+    fn reference() -> Value {
+        serde_json::from_str(include_str!("../../tests/reference/segment.json")).unwrap()
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+    }
+
+    fn field(record: &Value, key: &str) -> Field {
+        let extent: Vec<usize> = numbers(&record["extent"]).iter().map(|n| *n as usize).collect();
+        let values = numbers(&record[key]).iter().map(|v| *v as f32).collect();
+        Field::new([extent[0], extent[1], extent[2]], values).unwrap()
+    }
+
+    fn check(name: &str, found: &[f32], expected: &Value) {
+        let expected = numbers(expected);
+        assert_eq!(found.len(), expected.len(), "{name}");
+        for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+            assert!((f64::from(*a) - b).abs() < TOLERANCE, "{name} at {i}: {a}, not {b}");
+        }
+    }
+
+    #[test]
+    fn filters_equal_scipy_and_scikit_image() {
+        for record in reference()["fields"].as_array().unwrap() {
+            let field = field(record, "values");
+            let mut found = vec![
+                ("gaussian", gaussian(&field, 1.3).unwrap()),
+                ("gaussian_scipy", gaussian_scipy(&field, 1.7).unwrap()),
+                ("laplacian_of_gaussian", laplacian_of_gaussian(&field, 1.3).unwrap()),
+                ("sobel", sobel(&field)),
+                ("mean", mean(&field, 2)),
+                ("median", median(&field, 2)),
+                ("top_hat", top_hat(&field, 2)),
+            ];
+            for (name, filtered) in found.drain(..) {
+                check(name, filtered.values(), &record[name]);
+            }
+            let eigenvalues = hessian_eigenvalues(&field, 1.3).unwrap();
+            let joined: Vec<f32> = eigenvalues.iter().flat_map(|f| f.values().to_vec()).collect();
+            check("hessian_eigenvalues", &joined, &record["hessian_eigenvalues"]);
+        }
+    }
+
+    #[test]
+    fn the_watershed_equals_scikit_image() {
+        for record in reference()["fields"].as_array().unwrap() {
+            let heights = field(record, "heights");
+            let whole = |key: &str| numbers(&record[key]).iter().map(|v| *v as u32).collect();
+            let grid = Grid::new(&heights.extent()).unwrap();
+            let markers = LabelImage::new(grid, whole("markers")).unwrap();
+            let expected: Vec<u32> = whole("watershed");
+            assert_eq!(watershed(&heights, &markers, None).unwrap().pixels(), expected);
+        }
+    }
+
+    #[test]
+    fn thresholds_equal_scikit_image() {
+        for record in reference()["thresholds"].as_array().unwrap() {
+            let values = numbers(&record["values"]);
+            let pixels = match record["type"].as_str().unwrap() {
+                "uint8" => Pixels::U8(values.iter().map(|v| *v as u8).collect()),
+                "uint16" => Pixels::U16(values.iter().map(|v| *v as u16).collect()),
+                _ => Pixels::F64(values),
+            };
+            let image = IntensityImage::new(Grid::new(&[20, 35]).unwrap(), pixels).unwrap();
+            for (name, found) in [
+                ("otsu", thresholds::otsu(&image)),
+                ("li", thresholds::li(&image)),
+                ("triangle", thresholds::triangle(&image)),
+            ] {
+                let (found, expected) = (found.unwrap(), record[name].as_f64().unwrap());
+                assert!(
+                    (found - expected).abs() < 1e-4,
+                    "{name} {}: {found}, not {expected}",
+                    record["type"]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sigmas_are_checked() {
+        let field = Field::new([1, 1, 3], vec![1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(gaussian(&field, 0.0).unwrap(), field);
+        assert!(gaussian(&field, -1.0).is_err() && gaussian(&field, f64::NAN).is_err());
+        assert!(laplacian_of_gaussian(&field, 0.0).is_err());
+        // A kernel far wider than the image.
+        assert!(gaussian(&field, 40.0).unwrap().values().iter().all(|v| (v - 2.0).abs() < 0.1));
+        assert!(
+            gaussian_scipy(&field, 40.0).unwrap().values().iter().all(|v| (v - 2.0).abs() < 0.1)
+        );
+    }
 }

@@ -70,7 +70,8 @@ pub struct RankedFeature {
     pub held_out_correlation: Option<f64>,
     /// Area under the ROC curve for telling a group from the rest, best group, folded to 0.5..1.
     pub auc: f64,
-    /// Share of runs in which the feature was among the top ones.
+    /// Share of runs in which the feature's family was among the strongest ones, as many as are on the
+    /// short list.
     pub frequency: f64,
     /// Family of correlated features, from 1.
     pub family: usize,
@@ -141,7 +142,7 @@ impl Selection {
         let representatives = representatives(&family_sets, &order);
         let short_list = suffices::short_list(features, consensus, &representatives, seed)?;
         let top = short_list.columns.len().max(1);
-        let frequencies = top_shares(&strengths, top);
+        let frequencies = top_shares(&strengths, &family_sets, top);
         let family_of = |c: usize| family_sets.iter().position(|f| f.contains(&c)).unwrap_or(0);
         let ranking: Vec<RankedFeature> = order
             .iter()
@@ -153,7 +154,7 @@ impl Selection {
                 correlation_high: strengths.iter().map(|s| s[c]).fold(0.0, f64::max),
                 held_out_correlation: held_out[family_of(c)].as_ref().map(|s| s[c]),
                 auc: aucs[c],
-                frequency: frequencies[c],
+                frequency: frequencies[family_of(c)],
                 family: family_of(c) + 1,
                 representative: representatives.contains(&c),
                 chosen: short_list.columns.contains(&c),
@@ -172,7 +173,9 @@ impl Selection {
             short_list.columns.iter().map(|&c| features.names()[c].clone()).collect();
         let circular: Vec<String> = ranking
             .iter()
-            .filter(|f| f.chosen && f.held_out_correlation.is_some_and(|r| r < CIRCULAR * f.correlation))
+            .filter(|f| {
+                f.chosen && f.held_out_correlation.is_some_and(|r| r < CIRCULAR * f.correlation)
+            })
             .map(|f| f.feature.clone())
             .collect();
         let n_always = ranking
@@ -319,13 +322,16 @@ fn representatives(family_sets: &[Vec<usize>], order: &[usize]) -> Vec<usize> {
     order.iter().filter(first_of_family).copied().collect()
 }
 
-/// Per feature, the share of runs in which it is among the `top` strongest.
-fn top_shares(strengths: &[Vec<f64>], top: usize) -> Vec<f64> {
-    let mut counts = vec![0usize; strengths[0].len()];
+/// Per family, the share of runs in which it is among the `top` strongest; a family is as strong as its
+/// strongest member.
+fn top_shares(strengths: &[Vec<f64>], family_sets: &[Vec<usize>], top: usize) -> Vec<f64> {
+    let mut counts = vec![0usize; family_sets.len()];
     for run in strengths {
-        let mut order: Vec<usize> = (0..run.len()).collect();
-        order.sort_by(|&a, &b| run[b].total_cmp(&run[a]).then(a.cmp(&b)));
-        order[..top.min(run.len())].iter().for_each(|&c| counts[c] += 1);
+        let strength = |f: &Vec<usize>| f.iter().map(|&c| run[c]).fold(0.0, f64::max);
+        let of_family: Vec<f64> = family_sets.iter().map(strength).collect();
+        let mut order: Vec<usize> = (0..of_family.len()).collect();
+        order.sort_by(|&a, &b| of_family[b].total_cmp(&of_family[a]).then(a.cmp(&b)));
+        order.iter().take(top).for_each(|&family| counts[family] += 1);
     }
     counts.iter().map(|&c| c as f64 / strengths.len() as f64).collect()
 }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::Interval;
-use crate::cluster::agreement::{adjusted_rand, consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand};
+use crate::cluster::agreement::{
+    adjusted_rand, consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand,
+};
 use crate::error::{Error, Result};
 
 /// Bounds between which two objects are neither "together" nor "apart" (Senbabaoglu et al. 2014).
@@ -64,7 +66,17 @@ impl ClusterGrade {
     }
 }
 
+/// Mean and worst adjusted Rand index for "the runs agree" (Steinley 2004 calls 0.9 excellent, 0.8 good,
+/// 0.65 moderate).
+pub(super) const EXCELLENT: f64 = 0.9;
+pub(super) const MODERATE: f64 = 0.65;
+
 impl GroupStability {
+    /// Whether the runs find the same groups: excellent agreement on average, and no run far off.
+    pub fn agree(&self) -> bool {
+        self.ari.value >= EXCELLENT && self.ari_worst >= MODERATE
+    }
+
     /// Compares `runs` (labels 1..k per object) with each other, and each subsample (the rows it
     /// drew and their labels) with the vote of the runs.
     ///

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::ClusterGrade;
+use super::groups::{EXCELLENT, MODERATE};
 
 /// What may be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
@@ -60,10 +61,6 @@ pub struct Verdict {
 
 /// A single population must be this improbable before groups are believed.
 pub const NULL_LEVEL: f64 = 0.05;
-/// Mean and worst adjusted Rand index for "the runs agree" (Steinley 2004 calls 0.9 excellent, 0.8
-/// good, 0.65 moderate).
-const EXCELLENT: f64 = 0.9;
-const MODERATE: f64 = 0.65;
 /// A forest that cannot say which group an object is in this often does not reproduce them.
 const REPRODUCED: f64 = 0.9;
 /// Kaufman and Rousseeuw (1990): 0.25 and below, no substantial structure; 0.5 and above, reasonable.
@@ -74,13 +71,14 @@ impl Verdict {
     pub fn of(evidence: &Evidence) -> Self {
         let findings = findings(evidence);
         let light = findings.iter().map(|f| f.0).min().unwrap_or(Light::Green);
-        let reason = findings.into_iter().find(|f| f.0 == light).map(|f| f.1).unwrap_or_else(|| {
-            format!(
-                "runs agree (ARI {:.2}, worst {:.2}), every group returns in subsamples, \
+        let reason =
+            findings.into_iter().find(|f| f.0 == light).map(|f| f.1).unwrap_or_else(|| {
+                format!(
+                    "runs agree (ARI {:.2}, worst {:.2}), every group returns in subsamples, \
                  and a single population is improbable (p = {:.2})",
-                evidence.ari, evidence.ari_worst, evidence.null_p
-            )
-        });
+                    evidence.ari, evidence.ari_worst, evidence.null_p
+                )
+            });
         let k = evidence.k;
         let sentence = match light {
             Light::Green => format!(

@@ -86,11 +86,12 @@ impl Outcome {
     }
 
     fn scree(&self) -> Figure {
+        let components = self.variance.components();
         figures::scree(&Scree {
-            shares: self.variance.shares.clone(),
-            intervals: self.variance.intervals.iter().map(|&[low, high]| (low, high)).collect(),
-            noise: self.variance.noise.clone(),
-            n_above_noise: self.variance.n_components(),
+            shares: components.iter().map(|c| c.share).collect(),
+            intervals: components.iter().map(|c| c.interval).collect(),
+            noise: components.iter().map(|c| c.noise).collect(),
+            n_above_noise: self.variance.stop_rules().parallel_analysis,
             subtitle: self.variance_sentence(),
         })
     }
@@ -99,7 +100,7 @@ impl Outcome {
         figures::loadings(&Loadings {
             features: self.features.names().to_vec(),
             components: self.pca.components().outer_iter().take(4).map(|c| c.to_vec()).collect(),
-            shares: self.variance.shares.iter().take(4).copied().collect(),
+            shares: self.variance.components().iter().take(4).map(|c| c.share).collect(),
         })
     }
 
@@ -125,7 +126,11 @@ impl Outcome {
     }
 
     fn axis_title(&self, axis: usize) -> String {
-        format!("PC{} ({:.0} % of the variance)", axis + 1, 100.0 * self.variance.shares[axis])
+        format!(
+            "PC{} ({:.0} % of the variance)",
+            axis + 1,
+            100.0 * self.variance.components()[axis].share
+        )
     }
 
     fn stability_card(&self) -> Figure {
@@ -141,7 +146,12 @@ impl Outcome {
             with_data: curve(|p| p.faithfulness),
             band: map.and_then(|m| m.resolution).map(|band| (band.from, band.to)),
             agreement: stability.agreement.clone(),
-            groups: self.groups.sizes().into_iter().zip(stability.jaccard.iter().copied()).collect(),
+            groups: self
+                .groups
+                .sizes()
+                .into_iter()
+                .zip(stability.jaccard.iter().copied())
+                .collect(),
         })
     }
 
@@ -162,6 +172,7 @@ impl Outcome {
         Some(figures::ranking(&Ranking {
             title: "Features that separate the groups".to_owned(),
             subtitle: selection.sentence.clone(),
+            baseline: 0.0,
             measure: "|Spearman correlation| with the distance to a group's centre".to_owned(),
             rows,
         }))

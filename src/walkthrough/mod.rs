@@ -206,7 +206,9 @@ fn check(features: &Features, recipe: &Recipe) -> Result<()> {
         return Err(Error::data(format!(
             "{n_features} feature columns are left: the walk-through takes at least 2"
         ))
-        .help("`explore describe TABLE` shows each column's role; choose with --features 'GLOB,...'"));
+        .help(
+            "`explore describe TABLE` shows each column's role; choose with --features 'GLOB,...'",
+        ));
     }
     let needed = if recipe.draws(Map::Umap) { recipe.n_neighbors + 1 } else { 4 };
     if n_rows < needed {
@@ -230,7 +232,7 @@ fn check(features: &Features, recipe: &Recipe) -> Result<()> {
 
 /// The components above noise (at least one) as features to group by.
 fn components(pca: &Pca, variance: &ExplainedVariance) -> Result<Features> {
-    let n_kept = variance.n_components().clamp(1, pca.coordinates().ncols());
+    let n_kept = variance.stop_rules().parallel_analysis.clamp(1, pca.coordinates().ncols());
     let kept = pca.coordinates().slice(ndarray::s![.., ..n_kept]).to_owned();
     Features::new(kept, (0..n_kept).map(|axis| format!("pca_{axis}")))
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Outcome;
+use crate::report::count;
 use crate::report::screen::{FeatureRow, Screen, Style};
-use crate::report::{count, significant};
 use crate::stability::NULL_LEVEL;
 use crate::table::redundancies;
 
@@ -50,7 +50,8 @@ impl Outcome {
         findings.extend(self.umap_sentence().map(|s| ("UMAP".to_owned(), s)));
         findings.extend(self.tsne_sentence().map(|s| ("t-SNE".to_owned(), s)));
         findings.push(("K-means".to_owned(), self.groups_sentence()));
-        findings.extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
+        findings
+            .extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
         findings.extend(self.forest_sentence().map(|s| ("Forest".to_owned(), s)));
         findings
     }
@@ -58,16 +59,22 @@ impl Outcome {
     pub(super) fn variance_sentence(&self) -> String {
         let shown: Vec<String> = self
             .variance
-            .shares
+            .components()
             .iter()
             .take(2)
             .enumerate()
-            .map(|(i, share)| {
-                let [low, high] = self.variance.intervals[i].map(|end| 100.0 * end);
-                format!("PC{} {:.0} % [{low:.0}-{high:.0}]", i + 1, 100.0 * share)
+            .map(|(i, component)| {
+                let (low, high) = component.interval;
+                format!(
+                    "PC{} {:.0} % [{:.0}\u{2013}{:.0}]",
+                    i + 1,
+                    100.0 * component.share,
+                    100.0 * low,
+                    100.0 * high
+                )
             })
             .collect();
-        let n = self.variance.n_components();
+        let n = self.variance.stop_rules().parallel_analysis;
         let components = if n == 1 { "component" } else { "components" };
         format!("{}   {n} {components} above noise (parallel analysis)", shown.join("   "))
     }
@@ -111,14 +118,16 @@ impl Outcome {
             "a single population explains it as well"
         };
         let chosen = if groups.choice.is_some() { "" } else { " as asked" };
+        let stability = &groups.stability;
+        let agree = if stability.agree() { "agree" } else { "do not all agree" };
+        let p = match null.p_value {
+            p if p < 0.01 => "p < 0.01".to_owned(),
+            p => format!("p = {p:.2}"),
+        };
         format!(
-            "k = {}{chosen} (silhouette {silhouette:.2}); {} runs agree (ARI {:.2}, worst {:.2}); \
-             {population} (p = {})",
-            groups.k,
-            groups.stability.n_runs,
-            groups.stability.ari.value,
-            groups.stability.ari_worst,
-            significant(null.p_value),
+            "k = {}{chosen} (silhouette {silhouette:.2}); {} runs {agree} (ARI {:.2}, worst {:.2}); \
+             {population} ({p})",
+            groups.k, stability.n_runs, stability.ari.value, stability.ari_worst,
         )
     }
 

@@ -47,6 +47,8 @@ impl Outcome {
     }
 
     fn pca_json(&self) -> Value {
+        let explained = self.variance.components();
+        let rules = self.variance.stop_rules();
         let components: Vec<Vec<f64>> =
             self.pca.components().outer_iter().map(|row| row.to_vec()).collect();
         json!({
@@ -54,7 +56,19 @@ impl Outcome {
             "explained_variance_ratio": self.pca.explained_variance_ratio().to_vec(),
             "total_variance": self.pca.total_variance(),
             "components": components,
-            "explained": self.variance,
+            "features": self.features.names(),
+            "intervals": explained.iter().map(|c| c.interval).collect::<Vec<_>>(),
+            "noise": explained.iter().map(|c| c.noise).collect::<Vec<_>>(),
+            "interchangeable_with_next":
+                explained.iter().map(|c| c.interchangeable_with_next).collect::<Vec<_>>(),
+            "stop_rules": {
+                "parallel_analysis": rules.parallel_analysis,
+                "broken_stick": rules.broken_stick,
+                "marchenko_pastur": rules.marchenko_pastur,
+                "eighty_percent": rules.eighty_percent,
+                "ninety_percent": rules.ninety_percent,
+            },
+            "effective_features": self.variance.effective_features(),
         })
     }
 

@@ -238,12 +238,10 @@ impl TsneParams {
         affinities: &Affinities,
     ) -> Result<(Array2<f64>, f64)> {
         let mut points = self.init.points::<D>(&matrix, self.seed)?;
-        let divergence = optimize::descend(
-            affinities,
-            &mut points,
-            &self.phases(matrix.nrows()),
-            &self.progress,
-        );
+        let phases = self.phases(matrix.nrows());
+        let descent = || optimize::descend(affinities, &mut points, &phases, &self.progress);
+        // One entry into the thread pool instead of several an iteration.
+        let (divergence, ()) = rayon::join(descent, || ());
         let coordinates =
             Array2::from_shape_fn((points.len(), D), |(i, d)| f64::from(points[i][d]));
         Ok((coordinates, divergence))

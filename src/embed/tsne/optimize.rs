@@ -132,3 +132,64 @@ pub(super) fn center<const D: usize>(points: &mut [[f32; D]]) {
         points.iter_mut().for_each(|p| p[d] -= mean as f32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embed::neighbors::{Metric, Neighbors};
+    use crate::embed::tsne::affinity::Conditional;
+    use crate::seed::Seed;
+    use ndarray::Array2;
+
+    /// The divergence by f64 sums over all pairs.
+    fn divergence<const D: usize>(affinities: &Affinities, points: &[[f32; D]]) -> f64 {
+        let square = |a: &[f32; D], b: &[f32; D]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+        };
+        let pairs = points.iter().flat_map(|a| points.iter().map(move |b| (a, b)));
+        let z = pairs.map(|(a, b)| 1.0 / (1.0 + square(a, b))).sum::<f64>() - points.len() as f64;
+        affinities.divergence(points, z)
+    }
+
+    fn check_gradient<const D: usize>(n: usize) {
+        let mut stream = Seed::new(4).stream("gradient", 0);
+        let matrix = Array2::from_shape_fn((n, 5), |_| stream.normal());
+        let near = Neighbors::exact(matrix.view(), 30, Metric::Euclidean).unwrap();
+        let affinities = Affinities::symmetric(&Conditional::calibrate(&near, 10.0), 10.0);
+        let rows = PaddedRows::new(
+            (0..n).map(|i| affinities.row(i).map(|(j, p)| (j, p as f32)).collect::<Vec<_>>()),
+        );
+        // A spread at which attraction and repulsion do not cancel, on binary fractions so that steps are exact.
+        let mut points: Vec<[f32; D]> = (0..n)
+            .map(|_| [0; D].map(|_| (stream.normal() * 1024.0).round() as f32 / 256.0))
+            .collect();
+        let mut forces = Forces::new(n);
+        forces.gradient(&rows, &points, 1.0);
+        let largest = forces.gradient.iter().flatten().fold(0.0, |a: f32, b| a.max(b.abs()));
+        for i in [0, 1, n / 2, n - 1] {
+            for d in 0..D {
+                let (x, step) = (points[i][d], 1.0 / 64.0);
+                points[i][d] = x + step;
+                let above = divergence(&affinities, &points);
+                points[i][d] = x - step;
+                let below = divergence(&affinities, &points);
+                points[i][d] = x;
+                let slope = (above - below) / f64::from(2.0 * step) / 4.0;
+                let error = (f64::from(forces.gradient[i][d]) - slope).abs() / f64::from(largest);
+                assert!(error < 2e-3, "{n} points, point {i}, axis {d}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_a_quarter_of_the_divergences_slope() {
+        check_gradient::<1>(60);
+        check_gradient::<2>(60);
+        check_gradient::<3>(60);
+    }
+
+    #[test]
+    fn so_it_is_on_the_mesh() {
+        check_gradient::<2>(EXACT_ROWS + 1);
+    }
+}

@@ -179,3 +179,23 @@ fn affinities_and_divergence_equal_scikit_learns_on_the_lectures_table() {
     let tsne = params.map(scaled.view(), dense).unwrap();
     assert!(tsne.kl_divergence() < 0.230_091 * 1.01, "{}", tsne.kl_divergence());
 }
+
+#[test]
+fn affinities_and_divergence_equal_open_tsnes() {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/tsne.json"));
+    let expected: serde_json::Value = serde_json::from_str(text).unwrap();
+    let number = |v: &serde_json::Value| v.as_f64().unwrap();
+    let rows = expected["table"].as_array().unwrap();
+    let matrix = Array2::from_shape_fn((rows.len(), 5), |(i, j)| number(&rows[i][j]));
+    let tsne = fit(&Tsne::params(2).perplexity(number(&expected["perplexity"])), &matrix).unwrap();
+    for (i, row) in expected["affinities"].as_array().unwrap().iter().enumerate() {
+        let row = row.as_array().unwrap();
+        assert_eq!(tsne.affinities().row(i).count(), row.len());
+        for ((j, p), entry) in tsne.affinities().row(i).zip(row) {
+            assert_eq!(f64::from(j), number(&entry[0]));
+            // Distances are f32; openTSNE's search ends at 1e-8 nats.
+            assert!((p - number(&entry[1])).abs() < 1e-6 * p + 1e-12, "{i} {j}: {p} {entry}");
+        }
+    }
+    assert!(tsne.kl_divergence() < 1.01 * number(&expected["kl_divergence"]));
+}

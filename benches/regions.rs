@@ -1,0 +1,41 @@
+//! Region properties: `regions LABELS INTENSITY [properties=core|all|NAME,..] [tile=N]`, beside benches/peers/regions.py.
+
+use polariscope::image::ImageFile;
+use polariscope::regions::{Regions, Selection};
+use serde_json::{Value, json};
+
+/// What the peers are asked for: scikit-image's names, and what of ours belongs to them.
+const LIKE_THE_PEERS: &str = "core,moments,moments_central,moments_normalized,moments_hu";
+
+/// The figures of one stage, or `None` when it is another topic's.
+pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
+    if stage != "regions" {
+        return None;
+    }
+    let [labels, intensity, rest @ ..] = arguments else { panic!("regions LABELS INTENSITY") };
+    let option = |key: &str| rest.iter().find_map(|a| a.strip_prefix(&format!("{key}=")));
+    let labels = ImageFile::open(labels).and_then(|file| file.labels()).expect("labels");
+    let image = ImageFile::open(intensity).and_then(|file| file.intensities(0)).expect("intensity");
+    let properties: Selection =
+        option("properties").unwrap_or(LIKE_THE_PEERS).parse().expect("names");
+    let mut params = Regions::params().intensity(&image).properties(properties);
+    if let Some(tile) = option("tile") {
+        params = params.tile(tile.parse().expect("a number"));
+    }
+    // The kernel counts CPU time in hundredths of a second: ten measurements make one.
+    let repeats = 10;
+    let (cpu, wall, table) = crate::peer::timed(|| {
+        (0..repeats).map(|_| params.measure(&labels).expect("a table")).last().expect("one")
+    });
+    let sum = |name: &str| table.column(name).ok().and_then(|c| c.f64().ok()?.sum());
+    Some(json!({
+        "cpu": cpu / f64::from(repeats),
+        "wall": wall / f64::from(repeats),
+        "n": table.height(),
+        "columns": table.width(),
+        "area": sum("area"),
+        "perimeter": sum("perimeter"),
+        "convex": sum("area_convex"),
+        "feret": sum("feret_diameter_max"),
+    }))
+}
