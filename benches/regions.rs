@@ -2,6 +2,7 @@
 
 use polariscope::image::ImageFile;
 use polariscope::regions::{Regions, Selection};
+use polariscope::table::numbers_of;
 use serde_json::{Value, json};
 
 /// What the peers are asked for: scikit-image's names, and what of ours belongs to them.
@@ -27,7 +28,7 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
     let (cpu, wall, table) = crate::peer::timed(|| {
         (0..repeats).map(|_| params.measure(&labels).expect("a table")).last().expect("one")
     });
-    let sum = |name: &str| table.column(name).ok().and_then(|c| c.f64().ok()?.sum());
+    let sum = |name: &str| numbers_of(&table, name).map(|v| v.iter().sum::<f64>());
     Some(json!({
         "cpu": cpu / f64::from(repeats),
         "wall": wall / f64::from(repeats),

@@ -13,7 +13,7 @@ use polariscope::seed::{Seed, Stream};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new("datasets");
     std::fs::create_dir_all(folder)?;
-    let blobs = Blobs::params().seed(2026).make()?;
+    let blobs = Blobs::params().radius(8.0, 12.0).seed(2026).make()?;
     blobs.image.save(folder.join("blobs.tif"), Existing::Overwrite)?;
     blobs.labels.save(folder.join("blobs_labels.tif"), Existing::Overwrite)?;
     std::fs::write(folder.join("blobs_truth.csv"), truth(&blobs))?;
