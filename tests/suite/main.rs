@@ -6,4 +6,5 @@ mod estimators;
 mod figures;
 mod images;
 mod readers;
+mod tables;
 mod tidy;

@@ -1,6 +1,11 @@
 //! Ranks of a column, ties averaged: sorted once, walked as often as other columns leave rows out.
 
-/// The rank of each value, from 1; equal values share the mean of their ranks, NaN stays NaN.
+/// The rank of each value, from 1; equal values share the mean of their ranks. NaN has none: NaN.
+///
+/// ```
+/// use polariscope::table::ranks;
+/// assert_eq!(ranks(&[30.0, 10.0, 30.0]), [2.5, 1.0, 2.5]);
+/// ```
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     Order::of(values).ranks(values.len(), None)
 }
