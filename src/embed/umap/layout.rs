@@ -1,10 +1,11 @@
 //! A weighted graph and starting coordinates enter; coordinates that respect the weights leave.
 //!
-//! Stochastic gradient descent with negative sampling as in umap-learn, with two changes that make
-//! it parallel and yet the same for any number of threads. Rows move in [`TURNS`] turns an epoch; those
-//! whose turn it is read only where all rows stood before the turn. And each row pulls itself along
-//! its own edges (twice as far, because its neighbours' edges do not pull it), so nobody writes to
-//! another's place. Every random number is a function of (seed, epoch, row, draw).
+//! Stochastic gradient descent with negative sampling as in umap-learn, made parallel and yet the
+//! same for any number of threads: rows move in [`TURNS`] turns an epoch, and those whose turn it is
+//! read only where all rows stood before the turn. What they do to their neighbours is written
+//! down and done when the turn is over, in a fixed order. (Without this reaction, moving each row
+//! twice as far instead, clusters lose their common centre and tear.) Every random number is a
+//! function of (seed, epoch, row, draw).
 //!
 //! Sixteen rows advance side by side, one per lane. The loops over lanes are written plainly and
 //! without fused multiply-add: compiled for AVX2 or not, they give the same bits.
@@ -102,15 +103,11 @@ pub(super) fn optimize<const D: usize>(
     progress: &Progress,
 ) -> Vec<[f32; D]> {
     let mut places = start;
-
     let turns: Vec<Vec<Group>> = (0..TURNS).map(|turn| schedule.turn(turn, TURNS)).collect();
     for epoch in 0..forces.n_epochs {
         for groups in &turns {
-            let step = Step::new(schedule, &places, &places, forces, seed, epoch, 2.0, true);
-            let moved = step.advance(groups);
-            for (&row, place) in groups.iter().flat_map(|group| group.rows).zip(moved) {
-                places[row as usize] = place;
-            }
+            let moves = Step::new(schedule, &places, None, forces, seed, epoch).advance(groups);
+            settle(&mut places, groups, &moves);
         }
         progress.report(epoch + 1, forces.n_epochs);
     }
@@ -128,13 +125,30 @@ pub(super) fn place<const D: usize>(
     let mut places = start;
     let groups = schedule.turn(0, 1);
     for epoch in 0..forces.n_epochs {
-        let step = Step::new(schedule, &places, others, forces, seed, epoch, 1.0, false);
-        let moved = step.advance(&groups);
-        for (&row, place) in groups.iter().flat_map(|group| group.rows).zip(moved) {
-            places[row as usize] = place;
-        }
+        let step = Step::new(schedule, &places, Some(others), forces, seed, epoch);
+        let moves = step.advance(&groups);
+        settle(&mut places, &groups, &moves);
     }
     places
+}
+
+/// Puts rows where they moved, then moves the neighbours they drew, in the order of the groups.
+fn settle<const D: usize>(places: &mut [[f32; D]], groups: &[Group], moves: &[Moves<D>]) {
+    let moved = moves.iter().flat_map(|task| &task.places);
+    for (&row, &place) in groups.iter().flat_map(|group| group.rows).zip(moved) {
+        places[row as usize] = place;
+    }
+    for (row, step) in moves.iter().flat_map(|task| &task.reactions) {
+        let place = &mut places[*row as usize];
+        (0..D).for_each(|d| place[d] -= step[d]);
+    }
+}
+
+/// What one task leaves: new places of its rows, and the steps towards their neighbours.
+#[derive(Default)]
+struct Moves<const D: usize> {
+    places: Vec<[f32; D]>,
+    reactions: Vec<(u32, [f32; D])>,
 }
 
 /// One turn of one epoch: everything a group of rows reads.
@@ -142,74 +156,72 @@ struct Step<'a, const D: usize> {
     schedule: &'a Schedule,
     own: &'a [[f32; D]],
     others: &'a [[f32; D]],
-    /// Whether `own` and `others` are the same rows, so that none pushes itself away.
+    /// Whether the others are the rows themselves: then they react, and none pushes itself away.
     same: bool,
     forces: &'a Forces,
     rate: f32,
-    pull: f32,
     epoch: u32,
     keys: [u32; 2],
 }
 
 impl<'a, const D: usize> Step<'a, D> {
-    #[expect(clippy::too_many_arguments, reason = "what a turn reads, named once")]
     fn new(
         schedule: &'a Schedule,
         own: &'a [[f32; D]],
-        others: &'a [[f32; D]],
+        others: Option<&'a [[f32; D]]>,
         forces: &'a Forces,
         seed: u64,
         epoch: usize,
-        pull: f32,
-        same: bool,
     ) -> Self {
         // The first epoch has the full rate and the last one nearly none.
         let done = epoch as f32 / forces.n_epochs as f32;
         let rate = forces.learning_rate * (1.0 - done);
         let (base, now) = (mix(seed ^ 0x756d_6170), mix(mix(seed) ^ epoch as u64));
         let keys = [base as u32, now as u32];
-        Self { schedule, own, others, same, forces, rate, pull, epoch: epoch as u32, keys }
+        let (same, others) = (others.is_none(), others.unwrap_or(own));
+        Self { schedule, own, others, same, forces, rate, epoch: epoch as u32, keys }
     }
 
-    /// New places of the rows of `groups`, in their order.
-    fn advance(&self, groups: &[Group]) -> Vec<[f32; D]> {
-        let mut moved = vec![[0.0; D]; groups.iter().map(|group| group.rows.len()).sum()];
-        let tasks = moved.par_chunks_mut(TASK_GROUPS * LANES).zip(groups.par_chunks(TASK_GROUPS));
+    /// The moves of the rows of `groups`, in their order.
+    fn advance(&self, groups: &[Group]) -> Vec<Moves<D>> {
         // A single task is run here: waking another thread would take longer.
         if groups.len() <= TASK_GROUPS {
-            self.advance_task(groups, &mut moved);
-        } else {
-            tasks.for_each(|(moved, groups)| self.advance_task(groups, moved));
+            return vec![self.advance_task(groups)];
         }
-        moved
+        groups.par_chunks(TASK_GROUPS).map(|groups| self.advance_task(groups)).collect()
     }
 
-    fn advance_task(&self, groups: &[Group], moved: &mut [[f32; D]]) {
+    fn advance_task(&self, groups: &[Group]) -> Moves<D> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
             #[expect(unsafe_code, reason = "calls the same loops compiled for AVX2")]
-            return unsafe { self.advance_avx2(groups, moved) };
+            return unsafe { self.advance_avx2(groups) };
         }
-        self.advance_plainly(groups, moved);
+        self.advance_plainly(groups)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn advance_avx2(&self, groups: &[Group], moved: &mut [[f32; D]]) {
-        self.advance_plainly(groups, moved);
+    fn advance_avx2(&self, groups: &[Group]) -> Moves<D> {
+        self.advance_plainly(groups)
     }
 
     #[inline(always)]
-    fn advance_plainly(&self, groups: &[Group], moved: &mut [[f32; D]]) {
+    fn advance_plainly(&self, groups: &[Group]) -> Moves<D> {
         let mut pulls = vec![0; (self.schedule.most_edges + 1) * LANES];
-        for (&group, moved) in groups.iter().zip(moved.chunks_mut(LANES)) {
-            self.advance_group(group, &mut pulls, moved);
+        let mut moves = Moves {
+            places: Vec::with_capacity(groups.len() * LANES),
+            reactions: Vec::with_capacity(groups.len() * LANES * 8),
+        };
+        for &group in groups {
+            self.advance_group(group, &mut pulls, &mut moves);
         }
+        moves
     }
 
     #[inline(always)]
-    fn advance_group(&self, group: Group, pulls: &mut [u32], moved: &mut [[f32; D]]) {
+    fn advance_group(&self, group: Group, pulls: &mut [u32], moves: &mut Moves<D>) {
         let mut rows = [group.rows[0]; LANES];
         rows[..group.rows.len()].copy_from_slice(group.rows);
         let mut counts = [0u32; LANES];
@@ -232,7 +244,12 @@ impl<'a, const D: usize> Step<'a, D> {
                 let edge = if t < counts[lane] { edges[lane] } else { 0 };
                 targets[lane] = self.schedule.targets[edge as usize];
             }
-            self.attract(&mut x, &targets, &live);
+            let step = self.attract(&mut x, &targets, &live);
+            if self.same {
+                for lane in (0..LANES).filter(|&lane| t < counts[lane]) {
+                    moves.reactions.push((targets[lane], std::array::from_fn(|d| step[d][lane])));
+                }
+            }
             let mut push = [[0.0; LANES]; D];
             for _ in 0..self.forces.negative_sample_rate {
                 draw += 1;
@@ -245,8 +262,8 @@ impl<'a, const D: usize> Step<'a, D> {
                 }
             }
         }
-        for (lane, place) in moved.iter_mut().enumerate() {
-            (0..D).for_each(|d| place[d] = x[d][lane]);
+        for lane in 0..group.rows.len() {
+            moves.places.push(std::array::from_fn(|d| x[d][lane]));
         }
     }
 
@@ -293,7 +310,7 @@ impl<'a, const D: usize> Step<'a, D> {
     }
 
     #[inline(always)]
-    fn attract(&self, x: &mut [Lane; D], targets: &[u32; LANES], live: &Lane) {
+    fn attract(&self, x: &mut [Lane; D], targets: &[u32; LANES], live: &Lane) -> [Lane; D] {
         let y = self.gather(targets);
         let (gap, squared) = differences(x, &y);
         let mut strength = [0.0; LANES];
@@ -302,11 +319,14 @@ impl<'a, const D: usize> Step<'a, D> {
             let power = power(squared[lane], b);
             strength[lane] = -2.0 * a * b * power / (squared[lane] * (1.0 + a * power));
         }
+        let mut step = [[0.0; LANES]; D];
         for d in 0..D {
             for lane in 0..LANES {
-                x[d][lane] += self.pull * live[lane] * clip(strength[lane] * gap[d][lane]);
+                step[d][lane] = live[lane] * clip(strength[lane] * gap[d][lane]);
+                x[d][lane] += step[d][lane];
             }
         }
+        step
     }
 
     #[inline(always)]
