@@ -21,9 +21,6 @@ use crate::seed::Seed;
 
 /// Iterations with exaggerated attraction, in which the islands form (openTSNE's number).
 const EXAGGERATED_ITER: usize = 250;
-/// Below this step size small tables would not unfold within the given iterations.
-const MIN_LEARNING_RATE: f64 = 200.0;
-
 /// A t-SNE map: rows that are near in the data stand together, distances between islands mean little.
 ///
 /// t-distributed stochastic neighbour embedding minimises the Kullback-Leibler divergence between affinities
@@ -139,9 +136,10 @@ impl TsneParams {
         self
     }
 
-    /// The step size. Without a call: the number of rows over the exaggeration, at least 200.
+    /// The step size. Without a call: the number of rows over the exaggeration, as in openTSNE.
     ///
-    /// As in openTSNE a step is this times a quarter of the gradient; scikit-learn's number is a quarter of it.
+    /// scikit-learn's number is a quarter of this one. Its lower bound of 200 (50 there) is left out: below some
+    /// hundred rows it tears the islands apart again and makes the result depend on the seed.
     pub fn learning_rate(mut self, rate: f64) -> Self {
         self.learning_rate = Some(rate);
         self
@@ -251,8 +249,8 @@ impl TsneParams {
     fn phases(&self, n_rows: usize) -> [Phase; 2] {
         let exaggerated = self.n_iter.min(EXAGGERATED_ITER);
         let phase = |n_iter, exaggeration: f64| {
-            let rate = (n_rows as f64 / exaggeration).max(MIN_LEARNING_RATE);
-            let learning_rate = self.learning_rate.unwrap_or(rate) as f32;
+            let rate = self.learning_rate.unwrap_or(n_rows as f64 / exaggeration);
+            let learning_rate = rate as f32;
             Phase { n_iter, exaggeration: exaggeration as f32, learning_rate }
         };
         [phase(exaggerated, self.early_exaggeration), phase(self.n_iter - exaggerated, 1.0)]
