@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 /// Each knows some stages and passes on the others.
-const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 2] =
-    [crate::tsne::run, crate::umap::run];
+const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 3] =
+    [crate::forest::run, crate::tsne::run, crate::umap::run];
 
 /// Runs the stage named by the first argument and prints its JSON line.
 pub fn run(arguments: &[String]) {
@@ -33,7 +33,7 @@ pub fn timed<T>(mut work: impl FnMut() -> T) -> (f64, f64, T) {
     let mut wall: Vec<f64> = figures.iter().map(|f| f.1).collect();
     cpu.sort_by(f64::total_cmp);
     wall.sort_by(f64::total_cmp);
-    (cpu[cpu.len()/2], wall[wall.len()/2], result)
+    (cpu[cpu.len() / 2], wall[wall.len() / 2], result)
 }
 
 /// User and system seconds of this process, from the kernel's own accounting (Linux; elsewhere the wall clock).

@@ -1,13 +1,13 @@
 //! Few coordinates for many features: PCA, neighbours, UMAP, t-SNE, and how faithful they are.
 
-pub mod neighbors;
-pub mod quality;
-pub mod umap;
-pub mod tsne;
 mod explained;
 mod moments;
+pub mod neighbors;
 mod pca;
 mod procrustes;
+pub mod quality;
+pub mod tsne;
+pub mod umap;
 
 pub use explained::{Explained, ExplainedVariance, StopRules, r_squared_on_map};
 pub(crate) use moments::Moments;

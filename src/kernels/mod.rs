@@ -1,5 +1,6 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
+pub(crate) mod nearest_rows;
 pub mod region_edges;
 pub mod region_fill;
 pub mod region_hull;
@@ -9,7 +10,6 @@ pub mod region_neighbors;
 pub mod region_runs;
 pub mod region_solid;
 pub mod region_sums;
-pub(crate) mod nearest_rows;
 pub(crate) mod tsne_forces;
 
 /// The widest vector instructions that the kernels find on this machine; no result depends on it.

@@ -172,7 +172,9 @@ impl Selection {
             short_list.columns.iter().map(|&c| features.names()[c].clone()).collect();
         let circular: Vec<String> = ranking
             .iter()
-            .filter(|f| f.chosen && f.held_out_correlation.is_some_and(|r| r < CIRCULAR * f.correlation))
+            .filter(|f| {
+                f.chosen && f.held_out_correlation.is_some_and(|r| r < CIRCULAR * f.correlation)
+            })
             .map(|f| f.feature.clone())
             .collect();
         let n_always = ranking

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::Interval;
-use crate::cluster::agreement::{adjusted_rand, consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand};
+use crate::cluster::agreement::{
+    adjusted_rand, consensus, jaccard_per_cluster, pac, pairwise_adjusted_rand,
+};
 use crate::error::{Error, Result};
 
 /// Bounds between which two objects are neither "together" nor "apart" (Senbabaoglu et al. 2014).

@@ -164,8 +164,7 @@ fn object_overlaps(runs: &[Array2<f64>], k: usize) -> Result<Vec<f64>> {
             maps.iter().for_each(|map| seen.extend(map.indices.row(row)));
             seen.sort_unstable();
             // A neighbour that c runs share is common to c (c - 1) ordered pairs of runs.
-            let common: usize =
-                seen.chunk_by(|a, b| a == b).map(|c| c.len() * (c.len() - 1)).sum();
+            let common: usize = seen.chunk_by(|a, b| a == b).map(|c| c.len() * (c.len() - 1)).sum();
             let overlap = common as f64 / (pairs * chance);
             ((n - 1.0) * overlap - chance) / (n - 1.0 - chance)
         })
@@ -196,11 +195,13 @@ impl Scales {
     fn levels(&self, points: ArrayView2<f64>, query: usize, keys: &mut Vec<u128>, out: &mut [u8]) {
         let center = points.row(query);
         keys.clear();
-        keys.extend(points.outer_iter().enumerate().filter(|&(i, _)| i != query).map(|(i, row)| {
-            let squared: f64 = row.iter().zip(&center).map(|(a, b)| (a - b) * (a - b)).sum();
-            // Bits of a non-negative float sort as the float does; the index breaks ties.
-            u128::from(squared.to_bits()) << 64 | i as u128
-        }));
+        keys.extend(points.outer_iter().enumerate().filter(|&(i, _)| i != query).map(
+            |(i, row)| {
+                let squared: f64 = row.iter().zip(&center).map(|(a, b)| (a - b) * (a - b)).sum();
+                // Bits of a non-negative float sort as the float does; the index breaks ties.
+                u128::from(squared.to_bits()) << 64 | i as u128
+            },
+        ));
         out.fill(self.sizes.len() as u8);
         let mut rest = keys.len();
         for (level, &size) in self.sizes.iter().enumerate().rev() {
@@ -367,7 +368,8 @@ mod tests {
     #[test]
     fn equal_runs_repeat_and_unrelated_runs_do_not() {
         let map = cloud(1, 80, 2);
-        let same = MapStability::of(&[map.clone(), map.clone(), map.clone()], map.view(), 0).unwrap();
+        let same =
+            MapStability::of(&[map.clone(), map.clone(), map.clone()], map.view(), 0).unwrap();
         assert_eq!(same.resolution.map(|r| r.from), Some(1));
         assert_eq!((same.n_moving, same.procrustes_worst < 1e-9), (0, true));
 

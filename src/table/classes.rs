@@ -66,8 +66,7 @@ fn whole_numbers(values: &[f64]) -> Result<(Vec<String>, Vec<Option<usize>>)> {
             .at_row(row + 1)
             .help("choose a column of names or whole numbers"));
     }
-    let names: BTreeSet<i64> =
-        values.iter().filter(|v| !v.is_nan()).map(|&v| v as i64).collect();
+    let names: BTreeSet<i64> = values.iter().filter(|v| !v.is_nan()).map(|&v| v as i64).collect();
     let names: Vec<i64> = names.into_iter().collect();
     let labels = values
         .iter()

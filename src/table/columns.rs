@@ -155,7 +155,8 @@ impl Columns {
                 None => reasons.push((reason, vec![&column.name])),
             }
         }
-        let part = |(reason, names): (&str, Vec<&str>)| (collapsed(&names).join(" "), reason.to_owned());
+        let part =
+            |(reason, names): (&str, Vec<&str>)| (collapsed(&names).join(" "), reason.to_owned());
         reasons.into_iter().map(part).collect()
     }
 }

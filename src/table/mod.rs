@@ -26,8 +26,8 @@ pub use correlation::{
 pub use features::Features;
 pub use open::Table;
 pub use scale::{Scale, Scaler};
-pub use values::numbers_of;
 pub use summary::{BARS, ColumnSummary, describe};
+pub use values::numbers_of;
 pub use write::{check_suffix, write, write_csv};
 
 pub use crate::regions::Role;

@@ -141,7 +141,12 @@ impl Outcome {
             with_data: curve(|p| p.faithfulness),
             band: map.and_then(|m| m.resolution).map(|band| (band.from, band.to)),
             agreement: stability.agreement.clone(),
-            groups: self.groups.sizes().into_iter().zip(stability.jaccard.iter().copied()).collect(),
+            groups: self
+                .groups
+                .sizes()
+                .into_iter()
+                .zip(stability.jaccard.iter().copied())
+                .collect(),
         })
     }
 

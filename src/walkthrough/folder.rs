@@ -59,7 +59,9 @@ fn text(folder: &Path, name: &str, text: &str) -> Result<()> {
 /// As [`Outcome::write`].
 pub fn check_folder(folder: &Path, existing: Existing) -> Result<()> {
     let refuse = |what: &str| {
-        Err(Error::io(what).in_file(folder).help("choose another folder with -o, or use --overwrite"))
+        Err(Error::io(what)
+            .in_file(folder)
+            .help("choose another folder with -o, or use --overwrite"))
     };
     if !folder.exists() {
         let parent = folder.parent().filter(|p| !p.as_os_str().is_empty());

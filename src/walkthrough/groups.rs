@@ -100,10 +100,7 @@ impl Grouped {
             silhouette,
             null,
             distances: distances(space, &centers),
-            runs: labels
-                .into_iter()
-                .map(|labels| Grouping::of(features, labels))
-                .collect(),
+            runs: labels.into_iter().map(|labels| Grouping::of(features, labels)).collect(),
             stability,
         };
         progress.report(1, 1);
@@ -122,7 +119,12 @@ impl Grouped {
 fn distances(space: &Features, centers: &Array2<f64>) -> Array2<f64> {
     let matrix = space.matrix();
     Array2::from_shape_fn((space.n_rows(), centers.nrows()), |(row, group)| {
-        let squares = matrix.row(row).iter().zip(centers.row(group)).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+        let squares = matrix
+            .row(row)
+            .iter()
+            .zip(centers.row(group))
+            .map(|(a, b)| (a - b).powi(2))
+            .sum::<f64>();
         squares.sqrt()
     })
 }

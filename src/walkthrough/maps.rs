@@ -6,9 +6,9 @@ use ndarray::Array2;
 use super::{Map, Recipe};
 use crate::embed::neighbors::Metric;
 use crate::embed::quality::Quality;
+use crate::embed::r_squared_on_map;
 use crate::embed::tsne::Tsne;
 use crate::embed::umap::Umap;
-use crate::embed::r_squared_on_map;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::seed::Seed;
@@ -50,7 +50,8 @@ impl UmapRuns {
             .fit_many(features, &seeds)?;
         let stability = MapStability::of(&runs, features.matrix(), recipe.seed)?;
         let shown = runs[stability.medoid].view();
-        let quality = Quality::measure(features.matrix(), shown, neighbors(features), Metric::Euclidean)?;
+        let quality =
+            Quality::measure(features.matrix(), shown, neighbors(features), Metric::Euclidean)?;
         let r_squared = r_squared_on_map(features, shown)?;
         Ok(Some(Self { stability, quality, r_squared, runs }))
     }
@@ -94,7 +95,12 @@ impl TsneMap {
         let tsne = params.fit(features)?;
         let map = tsne.coordinates();
         Ok(Some(Self {
-            quality: Quality::measure(features.matrix(), map.view(), neighbors(features), Metric::Euclidean)?,
+            quality: Quality::measure(
+                features.matrix(),
+                map.view(),
+                neighbors(features),
+                Metric::Euclidean,
+            )?,
             r_squared: r_squared_on_map(features, map.view())?,
             kl_divergence: tsne.kl_divergence(),
             coordinates: map.clone(),

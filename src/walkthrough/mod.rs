@@ -206,7 +206,9 @@ fn check(features: &Features, recipe: &Recipe) -> Result<()> {
         return Err(Error::data(format!(
             "{n_features} feature columns are left: the walk-through takes at least 2"
         ))
-        .help("`explore describe TABLE` shows each column's role; choose with --features 'GLOB,...'"));
+        .help(
+            "`explore describe TABLE` shows each column's role; choose with --features 'GLOB,...'",
+        ));
     }
     let needed = if recipe.draws(Map::Umap) { recipe.n_neighbors + 1 } else { 4 };
     if n_rows < needed {

@@ -19,8 +19,7 @@ impl Outcome {
     /// Only through a fault in the template library.
     pub fn page(&self, figures: &[(&'static str, Figure)]) -> Result<String> {
         let frame = &self.table.frame;
-        let size =
-            format!("{} objects x {} columns", count(frame.height()), frame.width());
+        let size = format!("{} objects x {} columns", count(frame.height()), frame.width());
         let mut report = Report::new(self.name.clone())
             .subtitle(size)
             .verdict(self.verdict.light, self.verdict.sentence.clone());
@@ -126,15 +125,23 @@ impl Outcome {
             })
             .collect();
         let mut section = Section::new("What is in the table")
-            .says(format!("Left out of the analysis: {}.", nothing_if_empty(&self.columns.left_out())))
-            .table(["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"], rows);
+            .says(format!(
+                "Left out of the analysis: {}.",
+                nothing_if_empty(&self.columns.left_out())
+            ))
+            .table(
+                ["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"],
+                rows,
+            );
         if self.n_left_out() > 0 {
             section = section.says(format!(
                 "{} rows miss a feature and take no part; they are kept in the tables with cluster 0.",
                 count(self.n_left_out())
             ));
         }
-        section.doubt("Features that move together (dark blocks) count several times in every distance.")
+        section.doubt(
+            "Features that move together (dark blocks) count several times in every distance.",
+        )
     }
 
     fn groups_section(&self) -> Section {
@@ -152,7 +159,12 @@ impl Outcome {
                     ClusterGrade::Doubtful => "a pattern, members doubtful",
                     ClusterGrade::Dissolved => "dissolves: do not use",
                 };
-                vec![(group + 1).to_string(), count(size), format!("{jaccard:.2}"), grade.to_owned()]
+                vec![
+                    (group + 1).to_string(),
+                    count(size),
+                    format!("{jaccard:.2}"),
+                    grade.to_owned(),
+                ]
             })
             .collect();
         Section::new("Groups, and whether they are there")
@@ -168,9 +180,8 @@ impl Outcome {
 
     /// The linked view: maps, features and groups of every analysed object.
     fn explorer(&self) -> Result<Explorer> {
-        let step = (self.features.n_rows() * (self.features.n_features() + 6))
-            .div_ceil(MAX_VALUES)
-            .max(1);
+        let step =
+            (self.features.n_rows() * (self.features.n_features() + 6)).div_ceil(MAX_VALUES).max(1);
         let rows: Vec<usize> = (0..self.features.n_rows()).step_by(step).collect();
         let pick = |column: ndarray::ArrayView1<f64>| -> Vec<f64> {
             rows.iter().map(|&row| column[row]).collect()
@@ -226,7 +237,8 @@ impl Outcome {
             .iter()
             .map(|&row| {
                 let key = values[self.features.rows()[row]];
-                (key >= 0.0 && key.fract() == 0.0 && key <= f64::from(u32::MAX)).then_some(key as u32)
+                (key >= 0.0 && key.fract() == 0.0 && key <= f64::from(u32::MAX))
+                    .then_some(key as u32)
             })
             .collect();
         keys.unwrap_or_else(lines)

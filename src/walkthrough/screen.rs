@@ -50,7 +50,8 @@ impl Outcome {
         findings.extend(self.umap_sentence().map(|s| ("UMAP".to_owned(), s)));
         findings.extend(self.tsne_sentence().map(|s| ("t-SNE".to_owned(), s)));
         findings.push(("K-means".to_owned(), self.groups_sentence()));
-        findings.extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
+        findings
+            .extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
         findings.extend(self.forest_sentence().map(|s| ("Forest".to_owned(), s)));
         findings
     }
