@@ -3,6 +3,7 @@
 //! `cargo bench --bench main -- peer STAGE INPUT [KEY=VALUE]...` does one piece of work for
 //! `benches/peers/*.py` and prints `{"cpu":.., "wall":.., quality..}`.
 
+mod forest;
 mod groups;
 mod peer;
 mod regions;

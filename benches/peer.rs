@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 /// Each knows some stages and passes on the others.
-const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 5] = [
+const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 6] = [
+    crate::forest::run,
     crate::groups::run,
     crate::regions::run,
     crate::table::run,

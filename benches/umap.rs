@@ -71,7 +71,7 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
 }
 
 /// A .npy file of f64 in row order: magic, version, header length, header text, values.
-fn read_npy(path: &Path) -> Array2<f64> {
+pub fn read_npy(path: &Path) -> Array2<f64> {
     let bytes = std::fs::read(path).expect("the input can be read");
     let header_end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let header = String::from_utf8_lossy(&bytes[10..header_end]).to_string();

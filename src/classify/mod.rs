@@ -7,7 +7,7 @@ pub(crate) mod forest;
 mod grow;
 mod importance;
 pub mod metrics;
-mod model;
+pub(crate) mod model;
 pub(crate) mod params;
 mod regression;
 mod target;

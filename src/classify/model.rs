@@ -225,24 +225,7 @@ impl Model {
     /// # Errors
     /// Names every feature that is missing, with the closest column where one is close.
     pub fn check_columns<S: AsRef<str>>(&self, columns: &[S]) -> Result<Vec<usize>> {
-        let position = |name: &String| columns.iter().position(|c| c.as_ref() == name);
-        let missing: Vec<&String> =
-            self.feature_names.iter().filter(|name| position(name).is_none()).collect();
-        if missing.is_empty() {
-            return Ok(self.feature_names.iter().filter_map(position).collect());
-        }
-        let guess = |name: &&String| {
-            let names = columns.iter().map(AsRef::as_ref);
-            closest(name, names).map_or(format!("`{name}`"), |c| format!("`{name}` (is it `{c}`?)"))
-        };
-        let listed: Vec<String> = missing.iter().map(guess).collect();
-        Err(Error::data(format!(
-            "the table lacks {} of the {} features of the model: {}",
-            missing.len(),
-            self.feature_names.len(),
-            listed.join(", ")
-        ))
-        .help("measure the missing features, or train a model on the columns that are there"))
+        find_columns(&self.feature_names, columns)
     }
 
     /// The outputs for each row, shape `(n_rows, n_outputs)`: probabilities, or predicted numbers.
@@ -374,6 +357,30 @@ impl Model {
         }
         file.into_model(ours)
     }
+}
+
+/// The position of each wanted name among the columns.
+///
+/// # Errors
+/// Every name that is missing, with the closest column where one is close.
+pub(crate) fn find_columns<S: AsRef<str>>(wanted: &[String], columns: &[S]) -> Result<Vec<usize>> {
+    let position = |name: &String| columns.iter().position(|c| c.as_ref() == name);
+    let missing: Vec<&String> = wanted.iter().filter(|name| position(name).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(wanted.iter().filter_map(position).collect());
+    }
+    let guess = |name: &&String| {
+        let names = columns.iter().map(AsRef::as_ref);
+        closest(name, names).map_or(format!("`{name}`"), |c| format!("`{name}` (is it `{c}`?)"))
+    };
+    let listed: Vec<String> = missing.iter().map(guess).collect();
+    Err(Error::data(format!(
+        "the table lacks {} of the {} features of the model: {}",
+        missing.len(),
+        wanted.len(),
+        listed.join(", ")
+    ))
+    .help("measure the missing features, or train a model on the columns that are there"))
 }
 
 impl File {
@@ -524,7 +531,7 @@ impl Scaling {
         }
     }
 
-    fn apply(&self, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    pub(crate) fn apply(&self, matrix: ArrayView2<'_, f64>) -> Array2<f64> {
         let mut scaled = matrix.to_owned();
         for (mut column, (center, scale)) in
             scaled.columns_mut().into_iter().zip(self.center.iter().zip(&self.scale))

@@ -2,16 +2,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use ndarray::{Array3, ArrayView2, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, CowArray, Ix2};
 use rayon::prelude::*;
 
 use super::patterns::Tables;
 use super::quadrature::{Plan, Scratch};
 use super::shap::Shap;
-use crate::classify::forest::check_names;
+use super::{interventional, paths};
+use crate::classify::model::find_columns;
 use crate::classify::trees::{Trees, check_matrix};
-use crate::classify::{Model, RandomForest, RegressionForest};
-use crate::error::Result;
+use crate::classify::{Model, RandomForest, RegressionForest, Scaling};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::table::Features;
 
@@ -23,6 +24,10 @@ pub trait Explainable {
     fn feature_names(&self) -> &[String];
     /// Names of its outputs: the classes, or `value`.
     fn output_names(&self) -> Vec<String>;
+    /// How a table is scaled before the trees are asked; not at all by default.
+    fn scaling(&self) -> Option<&Scaling> {
+        None
+    }
 }
 
 impl Explainable for RandomForest {
@@ -59,13 +64,21 @@ impl Explainable for Model {
     fn output_names(&self) -> Vec<String> {
         self.output_names()
     }
+    fn scaling(&self) -> Option<&Scaling> {
+        self.scaling()
+    }
 }
 
 /// Exact Shapley values of a forest's outputs (Lundberg et al., *From local explanations to global
 /// understanding with explainable AI for trees*, 2020).
 ///
 /// A feature that is left out is replaced by the training rows that reached each split
-/// (path-dependent), as `shap.TreeExplainer` does by default. Same bits on any number of threads.
+/// (path-dependent), as `shap.TreeExplainer` does by default; with a
+/// [`background`](Self::background) it takes the values of those rows (interventional).
+///
+/// # Determinism
+/// Same bits on any number of threads. Few rows and many go different ways to the same values:
+/// a row explained alone may differ in the last bits from the row explained in a large table.
 ///
 /// ```
 /// use linfa::traits::Fit;
@@ -89,6 +102,8 @@ pub struct TreeShap<'a> {
     trees: &'a Trees,
     features: Vec<String>,
     outputs: Vec<String>,
+    scaling: Option<&'a Scaling>,
+    background: Option<Array2<f64>>,
     progress: Progress,
 }
 
@@ -102,8 +117,17 @@ impl<'a> TreeShap<'a> {
             trees: forest.trees(),
             features: forest.feature_names().to_vec(),
             outputs: forest.output_names(),
+            scaling: forest.scaling(),
+            background: None,
             progress: Progress::default(),
         }
+    }
+
+    /// Explains against the mean output over these rows (columns as the forest's features) instead
+    /// of the training's covers. Takes time proportional to their number: some hundred rows are plenty.
+    pub fn background(mut self, background: ArrayView2<'_, f64>) -> Self {
+        self.background = Some(background.to_owned());
+        self
     }
 
     /// Called as blocks of rows are finished.
@@ -112,36 +136,78 @@ impl<'a> TreeShap<'a> {
         self
     }
 
-    /// The SHAP values of every row.
+    /// The SHAP values of every row; columns are found by name, further columns do not matter.
     ///
     /// # Errors
-    /// When the names of the features are not those of the forest, in the same order.
+    /// A feature of the forest that is missing, or as [`explain_matrix`](Self::explain_matrix).
     pub fn explain(&self, features: &Features) -> Result<Shap> {
-        if !self.features.is_empty() {
-            check_names(&self.features, features.names())?;
+        if self.features.is_empty() {
+            let shap = self.explain_matrix(features.matrix())?;
+            return Ok(Shap { features: features.names().to_vec(), ..shap });
         }
-        let mut shap = self.explain_matrix(features.matrix())?;
-        shap.features = features.names().to_vec();
-        Ok(shap)
+        let columns = find_columns(&self.features, features.names())?;
+        self.explain_matrix(features.matrix().select(Axis(1), &columns).view())
     }
 
-    /// As [`explain`](Self::explain), for a matrix without names.
+    /// As [`explain`](Self::explain), for a matrix whose columns are the forest's features in order.
     ///
     /// # Errors
-    /// Another number of columns, or a value that is not finite, with its row and column.
+    /// Another number of columns, or a value that is not finite, with its row and column; a
+    /// background without rows.
     pub fn explain_matrix(&self, matrix: ArrayView2<'_, f64>) -> Result<Shap> {
         let trees = self.trees;
-        check_matrix(matrix, trees.n_features(), &self.features)?;
-        let k = trees.n_outputs();
-        let mut values = Array3::zeros((matrix.nrows(), trees.n_features(), k));
-        self.path_dependent(matrix, &mut values);
-        let base = base(trees);
+        let matrix = self.prepared(matrix)?;
+        let mut values = Array3::zeros((matrix.nrows(), trees.n_features(), trees.n_outputs()));
+        let base = match &self.background {
+            None => {
+                self.path_dependent(matrix.view(), &mut values);
+                base(trees)
+            }
+            Some(background) => {
+                let background = self.prepared(background.view())?;
+                let outputs = trees.mean_outputs_unchecked(background.view());
+                let Some(base) = outputs.mean_axis(Axis(0)) else {
+                    return Err(Error::data("the background has no rows: give at least one"));
+                };
+                interventional::add_values(trees, matrix.view(), background.view(), &mut values);
+                base.to_vec()
+            }
+        };
         Ok(Shap {
-            additivity_error: additivity_error(trees, matrix, &base, &values),
+            additivity_error: additivity_error(trees, matrix.view(), &base, &values),
             values,
             base,
             features: self.feature_names(),
             outputs: self.outputs.clone(),
+        })
+    }
+
+    /// Path-dependent interaction values, shape `(n_rows, n_features, n_features, n_outputs)`:
+    /// a row and feature's values over the other axis of features sum to its SHAP value.
+    ///
+    /// Each pair is held twice with half its worth; the diagonal is what a feature does alone.
+    ///
+    /// # Errors
+    /// As [`explain_matrix`](Self::explain_matrix).
+    pub fn interactions(&self, matrix: ArrayView2<'_, f64>) -> Result<Array4<f64>> {
+        let matrix = self.prepared(matrix)?;
+        let (n, d, k) = (matrix.nrows(), self.trees.n_features(), self.trees.n_outputs());
+        let mut single = Array3::zeros((n, d, k));
+        self.path_dependent(matrix.view(), &mut single);
+        let mut pairs = paths::interactions(self.trees, matrix.view());
+        let shared = pairs.sum_axis(Axis(2));
+        for ((i, j, o), value) in single.indexed_iter() {
+            pairs[[i, j, j, o]] = value - shared[[i, j, o]];
+        }
+        Ok(pairs)
+    }
+
+    /// The matrix as the trees want it: checked, and scaled where the model scales.
+    fn prepared<'m>(&self, matrix: ArrayView2<'m, f64>) -> Result<CowArray<'m, f64, Ix2>> {
+        check_matrix(matrix, self.trees.n_features(), &self.features)?;
+        Ok(match self.scaling {
+            None => matrix.into(),
+            Some(scaling) => scaling.apply(matrix).into(),
         })
     }
 
@@ -252,7 +318,7 @@ mod tests {
     use crate::seed::Seed;
     use linfa::DatasetBase;
     use linfa::traits::Fit;
-    use ndarray::{Array1, Array2};
+    use ndarray::Array1;
 
     /// The expected output of a tree when only the features in `known` are known.
     fn expectation(tree: &Tree, k: usize, node: usize, row: &[f64], known: usize) -> Vec<f64> {
@@ -389,5 +455,58 @@ mod tests {
         holes[[6, 1]] = f64::NAN;
         let error = TreeShap::of(&forest).explain_matrix(holes.view()).unwrap_err();
         assert_eq!((error.row(), error.column()), (Some(7), Some("feature_1")));
+    }
+
+    #[test]
+    fn a_background_is_a_game_between_rows() {
+        let matrix = table(60, 4, 5);
+        let labels = matrix.rows().into_iter().map(|r| usize::from(r[0] * r[1] > r[2]));
+        let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+        let forest = RandomForest::params().n_trees(4).min_samples_leaf(1).fit(&data).unwrap();
+        let background = matrix.slice(ndarray::s![10..17, ..]);
+        let shap = TreeShap::of(&forest).background(background);
+        let shap = shap.explain_matrix(matrix.slice(ndarray::s![..5, ..])).unwrap();
+        assert!(shap.additivity_error < 1e-14);
+        // Shapley's formula over mixtures of the row and each background row.
+        let (row, d) = (matrix.row(2), 4);
+        let worth = |s: usize| {
+            let mixed = |z: ndarray::ArrayView1<'_, f64>| {
+                Array2::from_shape_fn((1, d), |(_, f)| if s >> f & 1 == 1 { row[f] } else { z[f] })
+            };
+            let of = |z| forest.probabilities(mixed(z).view()).unwrap()[[0, 1]];
+            background.rows().into_iter().map(of).sum::<f64>() / 7.0
+        };
+        for j in 0..d {
+            let mut phi = 0.0;
+            for s in (0..1usize << d).filter(|s| s >> j & 1 == 0) {
+                let weight = [6.0, 2.0, 2.0, 6.0][s.count_ones() as usize] / 24.0;
+                phi += weight * (worth(s | 1 << j) - worth(s));
+            }
+            assert!((phi - shap.values[[2, j, 1]]).abs() < 1e-14);
+        }
+        let none = background.slice(ndarray::s![..0, ..]);
+        assert!(TreeShap::of(&forest).background(none).explain_matrix(matrix.view()).is_err());
+    }
+
+    #[test]
+    fn a_scaled_model_is_explained_on_the_tables_scale() {
+        let matrix = table(40, 2, 5);
+        let labels = matrix.rows().into_iter().map(|r| usize::from(r[0] > 0.0));
+        let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>())
+            .with_feature_names(vec!["area", "extent"]);
+        let forest = RandomForest::params().n_trees(4).fit(&data).unwrap();
+        let scaling = Scaling { center: vec![5.0, -1.0], scale: vec![2.0, 0.5] };
+        let model = Model::of(&forest).with_scaling(scaling).unwrap();
+        let raw = Array2::from_shape_fn((40, 3), |(i, j)| match j {
+            0 => matrix[[i, 1]] * 0.5 - 1.0,
+            1 => 0.0,
+            _ => matrix[[i, 0]] * 2.0 + 5.0,
+        });
+        let raw = Features::new(raw, ["extent", "other", "area"]).unwrap();
+        let plain = TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap();
+        let scaled = TreeShap::of(&model).explain(&raw).unwrap();
+        assert_eq!(scaled.features, ["area", "extent"]);
+        assert!(scaled.values.iter().zip(&plain.values).all(|(a, b)| (a - b).abs() < 1e-14));
+        assert!(TreeShap::of(&model).explain(&raw.columns(&[0, 1]).unwrap()).is_err());
     }
 }
