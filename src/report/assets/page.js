@@ -111,8 +111,10 @@ function ramp(t) {
   const place = Math.min(Math.max(t, 0), 1) * (stops.length - 1), i = Math.min(Math.floor(place), stops.length - 2);
   return stops[i].map((c, k) => Math.round(c + (stops[i + 1][k] - c) * (place - i)));
 }
-// Colours of all objects as [r, g, b] each.
+// Colours of all objects as [r, g, b] each, and as words of pixels.
 let colors = [];
+const words = new Uint32Array(n);
+const word = ([r, g, b], alpha = 255) => (alpha << 24 | b << 16 | g << 8 | r) >>> 0;
 function recolor() {
   const c = columns[colorBy];
   const steps = Array.from({ length: 64 }, (_, i) => ramp(i / 63));
@@ -122,6 +124,7 @@ function recolor() {
     const t = (c.values[i] - c.low) / ((c.high - c.low) || 1);
     return Number.isFinite(t) ? steps[Math.round(t * 63)] : GREY;
   });
+  colors.forEach((c, i) => { words[i] = word(c); });
 }
 const theme = () => {
   const css = getComputedStyle(document.documentElement);
@@ -229,25 +232,29 @@ function trail(g, i, x, y) {
   g.globalAlpha = .35; g.strokeStyle = `rgb(${colors[i]})`; g.lineWidth = 1;
   g.beginPath(); g.moveTo(hx, hy); g.lineTo(x, y); g.stroke();
 }
-// Many objects: squares straight into the pixels, fast enough to drag 100,000 of them.
+// Many objects: squares straight into pixels, fast enough to drag 100,000 of them.
+const cloud = new OffscreenCanvas(1, 1);
 function drawDots(g, ratio) {
-  const left = Math.round(MARGIN.left * ratio), top = Math.round(MARGIN.top * ratio);
   const W = Math.round(plotW() * ratio), H = Math.round(plotH() * ratio);
   if (W < 1 || H < 1) return;
-  const image = g.getImageData(left, top, W, H), out = new Uint32Array(image.data.buffer);
-  const size = Math.max(1, Math.round((n > 30000 ? 1.5 : 2.5) * ratio));
-  const sx = W / (view.x1 - view.x0), sy = H / (view.y1 - view.y0);
+  const data = new ImageData(W, H), out = new Uint32Array(data.data.buffer);
+  const size = Math.max(1, Math.round((n > 30000 ? 1.5 : 2.5) * ratio)), faint = word(GREY, 110);
+  const { x: xs, y: ys } = place, { x0, y1 } = view;
+  const sx = W / (view.x1 - x0), sy = H / (y1 - view.y0);
   for (const pass of nSelected ? [0, 1] : [0]) {
     for (let i = 0; i < n; i++) {
       if (nSelected && selected[i] !== pass) continue;
-      const x = (place.x[i] - view.x0) * sx | 0, y = (view.y1 - place.y[i]) * sy | 0;
-      if (!(place.x[i] >= view.x0) || x >= W - size || y < 0 || y >= H - size) continue;
-      const [r, gr, b] = nSelected && !pass ? GREY : colors[i];
-      const color = (nSelected && !pass ? 110 : 255) << 24 | b << 16 | gr << 8 | r;
-      for (let dy = 0; dy < size; dy++) out.fill(color, (y + dy) * W + x, (y + dy) * W + x + size);
+      const x = (xs[i] - x0) * sx, y = (y1 - ys[i]) * sy;
+      if (!(x >= 0 && y >= 0 && x < W - size && y < H - size)) continue;
+      const color = nSelected && !pass ? faint : words[i];
+      for (let dy = 0, at = (y | 0) * W + (x | 0); dy < size; dy++, at += W) {
+        for (let dx = 0; dx < size; dx++) out[at + dx] = color;
+      }
     }
   }
-  g.putImageData(image, left, top);
+  cloud.width = W; cloud.height = H;
+  cloud.getContext('2d').putImageData(data, 0, 0);
+  g.drawImage(cloud, MARGIN.left, MARGIN.top, plotW(), plotH());
 }
 function outline(g, path, t) {
   g.strokeStyle = t.ink; g.lineWidth = 1.3; g.setLineDash([5, 4]);
@@ -271,7 +278,7 @@ function selectOnPlot(polygon, mode) {
 const canvas = byId('image');
 const pixels = meta.image && new Uint32Array(buffer, meta.image.at, meta.image.width * meta.image.height);
 const NO_ROW = 0xffffffff;
-let centers = null, fit = null, painted = null;
+let centers = null, fit = null, painted = null, lit = null;
 if (pixels) {
   centers = { x: new Float64Array(n), y: new Float64Array(n), area: new Float64Array(n) };
   pixels.forEach((p, i) => {
@@ -284,11 +291,8 @@ if (pixels) {
 function paintImage() {
   const { width, height } = meta.image, dark = matchMedia('(prefers-color-scheme: dark)').matches;
   const data = new ImageData(width, height), out = new Uint32Array(data.data.buffer);
-  const pack = ([r, g, b], mix) => {
-    const to = dark ? 24 : 245;
-    const [R, G, B] = [r, g, b].map((c) => Math.round(c + (to - c) * mix));
-    return (255 << 24 | B << 16 | G << 8 | R) >>> 0;
-  };
+  const pale = dark ? 24 : 245;
+  const pack = (color, mix) => word(color.map((c) => Math.round(c + (pale - c) * mix)));
   const back = pack(dark ? [24, 27, 34] : [245, 247, 249], 0), noRow = pack(GREY, .45);
   const table = new Uint32Array(n + 1);
   for (let i = 0; i < n; i++) table[i + 1] = pack(colors[i], nSelected && !selected[i] ? .78 : 0);
@@ -298,6 +302,7 @@ function paintImage() {
     const touching = p && ((i % width && pixels[i - 1] && pixels[i - 1] !== p) || (i >= width && pixels[i - width] && pixels[i - width] !== p));
     out[i] = !p ? back : touching ? edge : p === NO_ROW ? noRow : table[p];
   }
+  lit = data;
   painted = new OffscreenCanvas(width, height);
   painted.getContext('2d').putImageData(data, 0, 0);
 }
@@ -675,7 +680,7 @@ window.explore = {
   imageToScreen: (x, y) => [fit.x + x * fit.scale, fit.y + y * fit.scale],
   // How many pixels of the image are lit: those of selected objects.
   lit: () => pixels ? pixels.reduce((sum, p) => sum + (p && p !== NO_ROW && selected[p - 1] ? 1 : 0), 0) : 0,
-  pixel: (x, y) => Array.from(painted.getContext('2d').getImageData(x, y, 1, 1).data),
+  pixel: (x, y) => Array.from(lit.data.subarray(4 * (y * lit.width + x), 4 * (y * lit.width + x) + 4)),
   order: () => table.order().map((i) => keys[i]),
   sort: table.sort, filter: table.filter, csv, lassoFile, run: showRun, redraw: drawPlot, move,
 };
