@@ -67,7 +67,7 @@ impl Measure {
         let frame = regions.measure(&labels).map_err(|e| e.in_file(&self.labels))?;
         console.print_json(json!({
             "n_objects": frame.height(),
-            "columns": frame.get_column_names(),
+            "columns": frame.get_column_names().iter().map(|n| n.as_str()).collect::<Vec<_>>(),
         }))?;
         console.write(&frame, &self.output, globals)
     }

@@ -77,6 +77,5 @@ pub fn measured(path: &Path, labels: &LabelImage, images: &Images) -> Result<Tab
     for (name, image) in &channels {
         regions = regions.channel(name, image);
     }
-    let frame = regions.measure(labels).map_err(|e| e.in_file(path))?;
-    Ok(Table { frame, warnings: Vec::new() })
+    Ok(regions.measure(labels).map_err(|e| e.in_file(path))?.into())
 }

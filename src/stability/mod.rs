@@ -8,7 +8,6 @@ mod verdict;
 
 pub use groups::{ClusterGrade, GroupStability};
 pub use map::{MapStability, Resolution, ScalePoint};
-pub use procrustes::{Procrustes, procrustes};
 pub use verdict::{Evidence, Light, NULL_LEVEL, Verdict};
 
 /// A mean over runs with its 95 % interval by the jackknife over runs, never over pairs of runs.

@@ -32,6 +32,13 @@ pub struct Table {
     pub warnings: Vec<String>,
 }
 
+impl From<DataFrame> for Table {
+    /// A table that was made, not read: nothing to warn of.
+    fn from(frame: DataFrame) -> Self {
+        Self { frame, warnings: Vec::new() }
+    }
+}
+
 impl Table {
     /// Reads CSV, TSV, other delimited or aligned text, the same gzip'd, Parquet, and Arrow IPC.
     ///
