@@ -68,7 +68,7 @@ impl Unit {
             Self::Length(3) => format!("{length}³"),
             Self::Pixel => "px".to_owned(),
             Self::Angle => "rad".to_owned(),
-            Self::Intensity => "intensity".to_owned(),
+            Self::Intensity => "a.u.".to_owned(),
             Self::None | Self::Length(_) => String::new(),
         }
     }

@@ -55,15 +55,13 @@ impl Outcome {
             with(self.table_section(), &["correlation"]),
             with(
                 Section::new("What the components explain")
-                    .says(self.variance_sentence())
                     .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
                     .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places."),
                 &["scree", "loadings", "pca"],
             ),
         ];
-        if let (Some(umap), Some(sentence)) = (&self.umap, self.umap_sentence()) {
+        if let Some(umap) = &self.umap {
             let section = Section::new("The map, drawn many times")
-                .says(sentence)
                 .says(format!(
                     "The picture is the run that agrees best with the other {}. Hollow points do not keep their neighbours. Trustworthiness {:.2}: the share of neighbours on the map that are neighbours in the measurements, too.",
                     umap.runs.len() - 1,
@@ -76,16 +74,14 @@ impl Outcome {
                 ));
             sections.push(with(section, &["umap"]));
         }
-        if let Some(sentence) = self.tsne_sentence() {
+        if self.tsne.is_some() {
             let section = Section::new("The same by t-SNE")
-                .says(sentence)
                 .doubt("One run of a method that also depends on its seed: use it to doubt the map above, not to confirm it.");
             sections.push(with(section, &["tsne"]));
         }
         sections.push(with(self.groups_section(), &["stability"]));
         if let Some(selection) = &self.selection {
             let section = Section::new("Features that separate the groups")
-                .says(format!("{}.", selection.sentence))
                 .says(format!(
                     "A small forest that sees only {} tells the groups apart with {:.0} % balanced accuracy, out of bag.",
                     selection.chosen.join(", "),
