@@ -196,7 +196,6 @@ fn trusted(known: &Known, name: &str, facts: Option<&Facts>, measured: bool) -> 
         }
         // Class labels are called `label` too; those repeat. CellProfiler numbers the objects of each image anew.
         (Role::Key, Some(facts)) => facts.unique || name.to_lowercase().contains("number"),
-        (Role::Key, None) => true,
         // A number called `sample` or `group` beside nothing known is a number.
         (Role::Metadata | Role::Annotation, Some(facts)) => measured || facts.whole,
         _ => true,
@@ -226,6 +225,7 @@ fn impossible(column: &PolarsColumn) -> Option<String> {
 }
 
 /// What the values alone say, from one pass.
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, not a state")]
 struct Facts {
     n: usize,
     missing: usize,

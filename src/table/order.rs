@@ -23,7 +23,9 @@ impl Binned {
         let bin = |x: f64| (((x - min) * scale) as usize).min(bins - 1);
         let places: Vec<u16> = values.iter().map(|&x| bin(x) as u16).collect();
         let mut starts = vec![0; bins + 1];
-        places.iter().for_each(|&bin| starts[usize::from(bin) + 1] += 1);
+        for &bin in &places {
+            starts[usize::from(bin) + 1] += 1;
+        }
         (0..bins).for_each(|bin| starts[bin + 1] += starts[bin]);
         let mut next = starts.clone();
         let mut dealt = vec![0.0; values.len()];

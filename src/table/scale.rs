@@ -147,11 +147,11 @@ impl Scaler {
 /// Column means and population standard deviations.
 ///
 /// Fixed blocks, each in two passes while it is in the cache, combined in order by the rule of Chan, Golub and
-/// LeVeque (1979), so that nothing cancels.
+/// others (1979), so that nothing cancels.
 fn mean_and_sd(matrix: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
     let blocks: Vec<ArrayView2<'_, f64>> = matrix.axis_chunks_iter(Axis(0), BLOCK).collect();
     let moments: Vec<Moments> = blocks.par_iter().map(Moments::of).collect();
-    let all = moments.into_iter().fold(Moments::none(matrix.ncols()), Moments::combine);
+    let all = moments.iter().fold(Moments::none(matrix.ncols()), Moments::combine);
     let scale = all.squares.iter().zip(&all.mean);
     let scale = scale.map(|(s, &m)| usable((s / all.n).sqrt(), m)).collect();
     (all.mean, scale)
@@ -175,7 +175,9 @@ impl Moments {
         for row in block.rows() {
             mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
         }
-        mean.iter_mut().for_each(|sum| *sum /= n);
+        for sum in &mut mean {
+            *sum /= n;
+        }
         let mut squares = vec![0.0; block.ncols()];
         for row in block.rows() {
             let deviations = row.iter().zip(&mean).map(|(&x, &m)| x - m);
@@ -184,7 +186,7 @@ impl Moments {
         Self { n, mean, squares }
     }
 
-    fn combine(mut self, other: Self) -> Self {
+    fn combine(mut self, other: &Self) -> Self {
         let n = self.n + other.n;
         for j in 0..self.mean.len() {
             let apart = other.mean[j] - self.mean[j];
@@ -202,7 +204,9 @@ fn median_and_mad(matrix: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
         .map(|j| {
             let mut column = matrix.column(j).to_vec();
             let center = median(&mut column);
-            column.iter_mut().for_each(|x| *x = (*x - center).abs());
+            for x in &mut column {
+                *x = (*x - center).abs();
+            }
             (center, usable(median(&mut column), center))
         })
         .unzip()

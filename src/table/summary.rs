@@ -80,16 +80,11 @@ pub fn describe(frame: &DataFrame) -> Vec<ColumnSummary> {
                 distinct: 0,
                 histogram: [0; BARS],
             };
-            match numbers(column).filter(|_| is_number(column)) {
-                Some(values) => of_numbers(empty, &values),
-                None => {
-                    let distinct = column.n_unique().unwrap_or(0);
-                    ColumnSummary {
-                        distinct: distinct - usize::from(column.null_count() > 0),
-                        ..empty
-                    }
-                }
+            if let Some(values) = numbers(column).filter(|_| is_number(column)) {
+                return of_numbers(empty, &values);
             }
+            let distinct = column.n_unique().unwrap_or(0);
+            ColumnSummary { distinct: distinct - usize::from(column.null_count() > 0), ..empty }
         })
         .collect()
 }

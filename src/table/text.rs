@@ -100,7 +100,7 @@ impl<'a> Text<'a> {
             [1..=255, 0, 1..=255, 0, ..] => utf16(&self.all()?, u16::from_le_bytes)?,
             [0, 1..=255, 0, 1..=255, ..] => utf16(&self.all()?, u16::from_be_bytes)?,
             [0xef, 0xbb, 0xbf, ..] => {
-                let (text, warnings) = self.replaced(self.all()?.split_off(3)).normalized()?;
+                let (text, warnings) = Self::replaced(self.all()?.split_off(3)).normalized()?;
                 return Ok((text, warnings));
             }
             start => match std::str::from_utf8(start) {
@@ -113,12 +113,12 @@ impl<'a> Text<'a> {
                 _ => return Ok((self, Vec::new())),
             },
         };
-        Ok((self.replaced(text), Vec::new()))
+        Ok((Self::replaced(text), Vec::new()))
     }
 
     /// The same text read as Latin-1, because a byte in this line is no UTF-8.
     pub(super) fn as_latin1(&self, line: usize) -> Result<(Text<'static>, String)> {
-        let text = self.replaced(latin1(&self.all()?).into_bytes());
+        let text = Self::replaced(latin1(&self.all()?).into_bytes());
         Ok((text, format!("line {line}: not UTF-8: the file is read as Latin-1 (Windows-1252)")))
     }
 
@@ -129,7 +129,7 @@ impl<'a> Text<'a> {
     }
 
     /// Another text in memory, with newlines.
-    fn replaced(&self, mut text: Vec<u8>) -> Text<'static> {
+    fn replaced(mut text: Vec<u8>) -> Text<'static> {
         if old_macintosh(&text) {
             text.iter_mut().filter(|b| **b == b'\r').for_each(|b| *b = b'\n');
         }

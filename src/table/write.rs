@@ -74,8 +74,11 @@ enum Form {
 impl Form {
     fn of(path: &Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let gzipped = name.ends_with(".gz");
-        let suffix = name.trim_end_matches(".gz").rsplit_once('.').map_or("", |(_, suffix)| suffix);
+        let (gzipped, name) = match name.strip_suffix(".gz") {
+            Some(inner) => (true, inner),
+            None => (false, name.as_str()),
+        };
+        let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
         match (suffix, gzipped) {
             ("csv", _) => Ok(Self::Delimited { delimiter: b',', gzipped }),
             ("tsv", _) => Ok(Self::Delimited { delimiter: b'\t', gzipped }),

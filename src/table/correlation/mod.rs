@@ -119,9 +119,12 @@ fn of_values(columns: &Columns) -> Array2<f64> {
     // Columns are looked at in full only where a row must be left out.
     let values =
         if missing.is_empty() { Vec::new() } else { (0..d).map(|j| columns.column(j)).collect() };
-    symmetric(d, |i, j| match complete(i) && complete(j) {
-        true => coefficient(comoments[[i, i]], comoments[[j, j]], comoments[[i, j]]),
-        false => of_pair(&values[i], &values[j]),
+    symmetric(d, |i, j| {
+        if complete(i) && complete(j) {
+            coefficient(comoments[[i, i]], comoments[[j, j]], comoments[[i, j]])
+        } else {
+            of_pair(&values[i], &values[j])
+        }
     })
 }
 

@@ -51,7 +51,7 @@ impl Order {
             }
             let group = || self.rows[at..end].iter().filter(|&&row| kept(row));
             let n = group().count();
-            let rank = before as f64 + (n as f64 + 1.0) / 2.0;
+            let rank = before as f64 + f64::midpoint(n as f64, 1.0);
             group().for_each(|&row| ranks[row as usize] = rank);
             (at, before) = (end, before + n);
         }

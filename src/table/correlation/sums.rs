@@ -64,7 +64,9 @@ pub(super) fn comoments(columns: &Columns) -> Array2<f64> {
     for wave in starts.chunks(WAVE) {
         let sums = |&start: &usize| block(columns, start..(start + BLOCK).min(n), &near);
         let wave: Vec<Sums> = wave.par_iter().map(sums).collect();
-        wave.iter().for_each(|sums| total.add(sums));
+        for sums in &wave {
+            total.add(sums);
+        }
     }
     let first = &total.first;
     Array2::from_shape_fn((d, d), |(i, j)| {

@@ -122,11 +122,12 @@ pub(super) fn read(text: &str, layout: &Layout) -> Result<Block> {
     let quoted = memchr(b'"', text.as_bytes()).is_some();
     let mut start = 0;
     while start < text.len() {
-        let end = match quoted {
-            false => memchr(b'\n', &text.as_bytes()[start..]).map(|at| start + at + 1),
-            true => record::record_end(text.as_bytes(), start, layout.delimiter).unwrap_or(None),
-        }
-        .unwrap_or(text.len());
+        let end = if quoted {
+            record::record_end(text.as_bytes(), start, layout.delimiter).unwrap_or(None)
+        } else {
+            memchr(b'\n', &text.as_bytes()[start..]).map(|at| start + at + 1)
+        };
+        let end = end.unwrap_or(text.len());
         let record = &text[start..end];
         block.record(record.trim_end_matches(['\n', '\r']), quoted, layout)?;
         block.lines +=
@@ -261,7 +262,9 @@ impl Piece {
             }
             Values::Int(values, missing) => {
                 let mut floats: Vec<f64> = values.iter().map(|&v| v as f64).collect();
-                missing.iter().for_each(|&at| floats[at as usize] = f64::NAN);
+                for &at in missing.iter() {
+                    floats[at as usize] = f64::NAN;
+                }
                 floats.push(value);
                 self.values = Values::Float(floats);
             }

@@ -75,8 +75,7 @@ fn number(text: &str, decimal: Decimal) -> Option<Cell> {
 fn integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
     };
     // 18 digits cannot overflow; longer ones are rare enough for the slow way.
     if digits.is_empty() || digits.len() > 18 {
@@ -181,7 +180,7 @@ mod tests {
 
     #[test]
     fn decimal_commas() {
-        assert_eq!(parse("3,14", Decimal::Comma), Cell::Float(3.14));
+        assert_eq!(parse("3,25", Decimal::Comma), Cell::Float(3.25));
         assert_eq!(parse("-,5", Decimal::Comma), Cell::Float(-0.5));
         assert_eq!(parse("3", Decimal::Comma), Cell::Int(3));
         for text in ["3.14", "1.234,5", "1,2,3", ","] {

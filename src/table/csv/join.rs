@@ -199,7 +199,9 @@ fn floats(pieces: Vec<Values>, rows: usize) -> Vec<f64> {
             Values::Int(values, missing) => {
                 let start = all.len();
                 all.extend(values.iter().map(|&v| v as f64));
-                missing.iter().for_each(|&at| all[start + at as usize] = f64::NAN);
+                for at in missing {
+                    all[start + at as usize] = f64::NAN;
+                }
             }
             Values::Missing(n) => all.extend(std::iter::repeat_n(f64::NAN, n)),
             Values::Bool(_) | Values::Text(_) | Values::Mixed => {}

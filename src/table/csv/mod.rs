@@ -66,7 +66,7 @@ pub(super) fn read(text: &Text, suffix: &str) -> Result<Outcome> {
                 return Ok(Outcome::Table(frame, warnings));
             }
             join::Joined::Again { plan, decimal } => {
-                (layout.plan, layout.decimal) = (plan, decimal)
+                (layout.plan, layout.decimal) = (plan, decimal);
             }
         }
     }
@@ -161,12 +161,13 @@ fn cuts(
     let quoted = memchr(b'"', segment).is_some();
     let (mut cuts, mut start) = (vec![0], 0);
     while start < segment.len() {
-        let end = match quoted {
-            false => plain_cut(segment, start),
-            true => match quoted_cut(segment, start, delimiter) {
+        let end = if quoted {
+            match quoted_cut(segment, start, delimiter) {
                 Err(_) if more => None,
                 found => found?,
-            },
+            }
+        } else {
+            plain_cut(segment, start)
         };
         let end = match end {
             Some(end) => end,
@@ -204,9 +205,8 @@ fn quoted_cut(
     while end - start < BLOCK {
         match record_end(segment, end, delimiter) {
             Ok(Some(next)) => end = next,
-            Ok(None) => break,
             Err(unclosed) if end == start => return Err(unclosed.0),
-            Err(_) => break,
+            Ok(None) | Err(_) => break,
         }
     }
     Ok((end > start).then_some(end))
