@@ -19,7 +19,7 @@ use crate::seed::mix;
 /// Rows that advance side by side.
 const LANES: usize = 16;
 /// Turns in an epoch: later turns see the moves of earlier ones, which keeps large steps stable.
-pub(super) const TURNS: usize = 4;
+pub(super) const TURNS: usize = 8;
 /// Groups of lanes in one parallel task.
 const TASK_GROUPS: usize = 64;
 /// A coordinate moves at most this far per force, before the learning rate (umap-learn's clip).
