@@ -176,7 +176,9 @@ impl Incoming {
 /// Where no β reaches the entropy (more equal distances than the perplexity) the nearest share evenly.
 fn gaussian(row: &mut [f64], entropy: f64) {
     let nearest = row.iter().copied().fold(f64::INFINITY, f64::min);
-    row.iter_mut().for_each(|d| *d -= nearest);
+    for d in row.iter_mut() {
+        *d -= nearest;
+    }
     let mean = row.iter().sum::<f64>() / row.len() as f64;
     if mean == 0.0 {
         row.fill(1.0 / row.len() as f64);
@@ -195,15 +197,17 @@ fn gaussian(row: &mut [f64], entropy: f64) {
             second += *p * d * d;
         }
         let (first, second) = (first / sum, second / sum);
-        row.iter_mut().for_each(|p| *p /= sum);
+        for p in row.iter_mut() {
+            *p /= sum;
+        }
         let excess = sum.ln() + beta * first - entropy;
         if excess.abs() < ENTROPY_TOLERANCE {
             return;
         }
         if excess > 0.0 {
-            low = log_beta
+            low = log_beta;
         } else {
-            high = log_beta
+            high = log_beta;
         }
         let slope = beta * beta * (second - first * first);
         let newton = log_beta + excess / slope;

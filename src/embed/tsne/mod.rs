@@ -1,6 +1,7 @@
 //! A matrix enters; a map on which near rows stand together leaves, with its divergence.
 
 mod affinity;
+mod convolution;
 mod mesh;
 mod optimize;
 mod start;
@@ -21,6 +22,7 @@ use crate::seed::Seed;
 
 /// Iterations with exaggerated attraction, in which the islands form (openTSNE's number).
 const EXAGGERATED_ITER: usize = 250;
+
 /// A t-SNE map: rows that are near in the data stand together, distances between islands mean little.
 ///
 /// t-distributed stochastic neighbour embedding minimises the Kullback-Leibler divergence between affinities
@@ -108,6 +110,7 @@ impl Tsne {
     ///
     /// Each row starts at the median of its 25 nearest rows and then moves alone; the map stays as it is, and new
     /// rows do not see each other. Parameters are openTSNE's: perplexity 5, exaggeration 1.5, 250 iterations.
+    /// Every new row meets every old one in each of them: seconds for a thousand new rows on a map of 50,000.
     ///
     /// # Errors
     /// A number of columns other than the fitted one, or a value that is not finite.

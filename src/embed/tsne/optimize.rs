@@ -129,7 +129,9 @@ pub(super) fn center<const D: usize>(points: &mut [[f32; D]]) {
     let n = points.len().max(1) as f64;
     for d in 0..D {
         let mean = points.iter().map(|p| f64::from(p[d])).sum::<f64>() / n;
-        points.iter_mut().for_each(|p| p[d] -= mean as f32);
+        for point in points.iter_mut() {
+            point[d] -= mean as f32;
+        }
     }
 }
 

@@ -65,7 +65,9 @@ fn place_points<const D: usize>(tsne: &Tsne, rows: ArrayView2<'_, f64>) -> Resul
             }
             let length = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
             let shorten = if length > MAX_GRADIENT { MAX_GRADIENT / length } else { 1.0 };
-            gradient.iter_mut().for_each(|g| *g *= shorten);
+            for g in gradient.iter_mut() {
+                *g *= shorten;
+            }
         });
         steps.take(&mut points, &gradient, LEARNING_RATE);
     }
