@@ -13,8 +13,7 @@ use crate::peer::timed;
 
 /// The quality and the time of one stage, or nothing if the stage is not ours.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
-    let stages =
-        ["pca", "explained", "kmeans", "kmeans-many", "silhouette", "choose-k", "null"];
+    let stages = ["pca", "explained", "kmeans", "kmeans-many", "silhouette", "choose-k", "null"];
     if !stages.contains(&stage) {
         return None;
     }

@@ -3,6 +3,7 @@
 //! `cargo bench` runs the criterion groups; `cargo bench --bench main -- peer STAGE INPUT [KEY=VALUE]...`
 //! does one piece of work for `benches/peers/*.py` and prints `{"cpu":.., "wall":.., quality..}`.
 
+mod groups;
 mod peer;
 
 fn main() {

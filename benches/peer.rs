@@ -4,13 +4,18 @@ use std::time::Instant;
 
 /// Runs the stage named by the first argument and prints its JSON line.
 pub fn run(arguments: &[String]) {
-    let known = "no stage yet";
-    eprintln!("unknown stage {:?}; known: {known}", arguments.first());
-    std::process::exit(2);
+    let Some((stage, rest)) = arguments.split_first() else {
+        eprintln!("usage: peer STAGE INPUT [KEY=VALUE]...");
+        std::process::exit(2);
+    };
+    let Some(result) = crate::groups::run(stage, rest) else {
+        eprintln!("unknown stage {stage}");
+        std::process::exit(2);
+    };
+    println!("{result}");
 }
 
 /// Median CPU and wall seconds of `work`, and its last result.
-#[allow(dead_code)]
 pub fn timed<T>(mut work: impl FnMut() -> T) -> (f64, f64, T) {
     let mut result = work();
     let mut figures = Vec::new();
