@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2
 use rayon::prelude::*;
 
 use super::agreement::largest_first;
-use super::kmeans::KMeans;
+use super::kmeans::{Init, KMeans};
 use crate::embed::not_finite;
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -175,10 +175,15 @@ impl GaussianMixtureParams {
         Ok(())
     }
 
-    /// One start, from the clusters of K-means.
-    fn start(&self, rows: ArrayView2<'_, f64>, seed: u64) -> Result<(Mixture, usize, bool)> {
-        let clusters =
-            KMeans::params(self.n_components).n_init(1).seed(seed).fit(&DatasetBase::from(rows))?;
+    /// One start: the first from the best clusters of K-means, others from those of random rows, to be different.
+    fn start(&self, rows: ArrayView2<'_, f64>, start: u64) -> Result<(Mixture, usize, bool)> {
+        let seed = Seed::new(self.seed).child("mixture", start);
+        let mut kmeans = KMeans::params(self.n_components).n_init(1).seed(seed.value());
+        if start > 0 {
+            let picks = seed.stream("rows", 0).sample(rows.nrows(), self.n_components);
+            kmeans = kmeans.init(Init::Given(rows.select(Axis(0), &picks))).max_iter(10);
+        }
+        let clusters = kmeans.fit(&DatasetBase::from(rows))?;
         let mut shares = Array2::zeros((rows.nrows(), self.n_components));
         for (mut row, &label) in shares.outer_iter_mut().zip(clusters.labels()) {
             row[label - 1] = 1.0;
@@ -210,9 +215,8 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, Error> for GaussianMixtur
             return Err(not_finite(rows, dataset.feature_names()));
         }
         let mut best: Option<GaussianMixture> = None;
-        for i in 0..self.n_init {
-            let seed = Seed::new(self.seed).child("mixture", i as u64).value();
-            let (mixture, n_iter, converged) = self.start(rows, seed)?;
+        for start in 0..self.n_init {
+            let (mixture, n_iter, converged) = self.start(rows, start as u64)?;
             let (probabilities, log_likelihood) = mixture.expect(rows);
             if best.as_ref().is_none_or(|b| log_likelihood > b.log_likelihood) {
                 let found = mixture.named(probabilities);
@@ -228,8 +232,8 @@ struct Mixture {
     weights: Vec<f64>,
     means: Array2<f64>,
     covariances: Vec<Array2<f64>>,
-    /// The inverse of the Cholesky factor of each covariance, and the log of its determinant.
-    roots: Vec<(Array2<f64>, f64)>,
+    /// The inverse of the Cholesky factor of each covariance, by rows, and the log of its determinant.
+    roots: Vec<(Vec<f64>, f64)>,
 }
 
 impl Mixture {
@@ -269,13 +273,16 @@ impl Mixture {
     /// The shares of one row; its log-likelihood.
     fn expect_row(&self, row: ArrayView1<'_, f64>, shares: &mut [f64]) -> f64 {
         let constant = row.len() as f64 * std::f64::consts::TAU.ln();
+        let mut difference = vec![0.0; row.len()];
         for (c, share) in shares.iter_mut().enumerate() {
-            let difference = &row - &self.means.row(c);
+            for ((difference, x), mean) in difference.iter_mut().zip(row).zip(self.means.row(c)) {
+                *difference = x - mean;
+            }
             let (root, log_determinant) = &self.roots[c];
             let mut square = 0.0;
-            for (i, weights) in root.outer_iter().enumerate() {
-                let weights = weights.slice_move(ndarray::s![..=i]);
-                square += weights.dot(&difference.slice(ndarray::s![..=i])).powi(2);
+            for (i, weights) in root.chunks_exact(row.len()).enumerate() {
+                let terms = weights[..=i].iter().zip(&difference);
+                square += terms.map(|(w, d)| w * d).sum::<f64>().powi(2);
             }
             *share = self.weights[c].ln() - 0.5 * (constant + log_determinant + square);
         }
@@ -327,20 +334,25 @@ fn weighted_moments(
         mean.scaled_add(share, &row);
     }
     mean /= sum;
-    let mut covariance = Array2::zeros((d, d));
+    let mut sums = vec![0.0; d * d];
+    let mut difference = vec![0.0; d];
     for (row, &share) in rows.outer_iter().zip(shares).filter(|(_, share)| **share > 0.0) {
-        let difference = &row - &mean;
-        for (i, mut sums) in covariance.outer_iter_mut().enumerate() {
-            sums.scaled_add(share * difference[i], &difference);
+        for ((difference, x), mean) in difference.iter_mut().zip(row).zip(&mean) {
+            *difference = x - mean;
+        }
+        for (i, sums) in sums.chunks_exact_mut(d).enumerate() {
+            let scaled = share * difference[i];
+            sums[..=i].iter_mut().zip(&difference).for_each(|(sum, v)| *sum += scaled * v);
         }
     }
+    let mut covariance = Array2::from_shape_fn((d, d), |(i, j)| sums[i.max(j) * d + i.min(j)]);
     covariance /= sum;
     covariance.diag_mut().mapv_inplace(|v| v + floor);
     (mean, covariance)
 }
 
-/// The inverse of the Cholesky factor, and the log of the determinant.
-fn inverse_root(covariance: &Array2<f64>) -> Result<(Array2<f64>, f64)> {
+/// The inverse of the Cholesky factor, by rows, and the log of the determinant.
+fn inverse_root(covariance: &Array2<f64>) -> Result<(Vec<f64>, f64)> {
     let d = covariance.nrows();
     let factor = DMatrix::from_fn(d, d, |i, j| covariance[[i, j]]).cholesky().map(|c| c.l());
     let inverse = factor.as_ref().and_then(|l| l.solve_lower_triangular(&DMatrix::identity(d, d)));
@@ -349,7 +361,8 @@ fn inverse_root(covariance: &Array2<f64>) -> Result<(Array2<f64>, f64)> {
             .help("use fewer components or a larger regularization"));
     };
     let log_determinant = 2.0 * factor.diagonal().iter().map(|v| v.ln()).sum::<f64>();
-    Ok((Array2::from_shape_fn((d, d), |(i, j)| inverse[(i, j)]), log_determinant))
+    // Columns of the transpose are rows.
+    Ok((inverse.transpose().as_slice().to_vec(), log_determinant))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ mod density;
 mod kmeans;
 mod lasso;
 mod mixture;
+#[cfg(test)]
+mod reference;
 mod silhouette;
 mod single_population;
 

@@ -90,14 +90,14 @@ impl Sums {
     }
 
     #[inline(always)]
-    fn enter(&mut self, c: u32, row: &[f64]) {
+    pub(super) fn enter(&mut self, c: u32, row: &[f64]) {
         self.counts[c as usize] += 1;
         let sums = &mut self.rows[c as usize * row.len()..][..row.len()];
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
 
     #[inline(always)]
-    fn leave(&mut self, c: u32, row: &[f64]) {
+    pub(super) fn leave(&mut self, c: u32, row: &[f64]) {
         self.counts[c as usize] -= 1;
         let sums = &mut self.rows[c as usize * row.len()..][..row.len()];
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum -= value);
