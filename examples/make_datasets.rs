@@ -8,6 +8,7 @@ use std::path::Path;
 
 use polariscope::image::synth::Blobs;
 use polariscope::output::Existing;
+use polariscope::regions::Regions;
 use polariscope::seed::{Seed, Stream};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,6 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let blobs = Blobs::params().radius(8.0, 12.0).seed(2026).make()?;
     blobs.image.save(folder.join("blobs.tif"), Existing::Overwrite)?;
     blobs.labels.save(folder.join("blobs_labels.tif"), Existing::Overwrite)?;
+    let measured = Regions::params().intensity(&blobs.image).measure(&blobs.labels)?;
+    polariscope::table::write(&measured, folder.join("blobs.csv"), Existing::Overwrite)?;
     std::fs::write(folder.join("blobs_truth.csv"), truth(&blobs))?;
     std::fs::write(folder.join("cells.csv"), cells(Seed::new(2026)))?;
     Ok(())

@@ -1,6 +1,5 @@
 //! Pixels of any type become single precision values at (z, y, x): what filters work on.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
@@ -85,38 +84,62 @@ impl Field {
         self
     }
 
-    /// The part inside `region`.
-    pub(super) fn crop(&self, region: &[Range<usize>; 3]) -> Cow<'_, Self> {
-        let extent = region.clone().map(|range| range.len());
-        if extent == self.extent {
-            return Cow::Borrowed(self);
+    /// The part inside `region`, in order.
+    pub(super) fn copy(&self, region: &[Range<usize>; 3], out: &mut [f32]) {
+        let width = region[2].len();
+        if width > 0 {
+            let rows = rows_of(self.extent, region);
+            out.chunks_exact_mut(width)
+                .zip(rows)
+                .for_each(|(out, row)| out.copy_from_slice(&self.values[row]));
         }
-        let [_, ny, nx] = self.extent;
-        let [layers, rows, columns] = region;
-        let mut values = Vec::with_capacity(extent.iter().product());
-        for z in layers.clone() {
-            for y in rows.clone() {
-                let row = (z * ny + y) * nx;
-                values.extend(&self.values[row + columns.start..row + columns.end]);
-            }
-        }
-        Cow::Owned(Self { extent, values })
     }
 }
 
-/// Where blocks of an image come from: memory, or a file read by tiles.
+/// The stretches of pixels that make up a region of an image.
+fn rows_of(extent: [usize; 3], region: &[Range<usize>; 3]) -> impl Iterator<Item = Range<usize>> {
+    let [_, ny, nx] = extent;
+    let [layers, rows, columns] = region.clone();
+    layers.flat_map(move |z| {
+        let columns = columns.clone();
+        rows.clone().map(move |y| {
+            let row = (z * ny + y) * nx;
+            row + columns.start..row + columns.end
+        })
+    })
+}
+
+/// Where blocks of an image come from.
 pub(super) trait Source: Sync {
     fn extent(&self) -> [usize; 3];
-    fn block(&self, region: &[Range<usize>; 3]) -> Result<Cow<'_, Field>>;
+    /// Whether a block costs no more than its copy.
+    fn is_in_memory(&self) -> bool;
+    fn block(&self, region: &[Range<usize>; 3]) -> Result<Field>;
 }
 
-impl Source for Field {
+/// An image in memory, its pixels in the type they were recorded in.
+impl Source for IntensityImage {
     fn extent(&self) -> [usize; 3] {
-        self.extent
+        self.grid().extent()
     }
 
-    fn block(&self, region: &[Range<usize>; 3]) -> Result<Cow<'_, Field>> {
-        Ok(self.crop(region))
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
+    #[expect(clippy::unnecessary_cast, reason = "the body is written once for five types")]
+    fn block(&self, region: &[Range<usize>; 3]) -> Result<Field> {
+        let extent = region.clone().map(|range| range.len());
+        let mut values = Vec::with_capacity(extent.iter().product());
+        crate::for_each_pixel_type!(self.pixels(), pixels => {
+            for row in rows_of(self.grid().extent(), region) {
+                values.extend(pixels[row].iter().map(|v| *v as f32));
+            }
+        });
+        if matches!(self.pixels(), Pixels::F32(_) | Pixels::F64(_)) {
+            check_finite(&values, extent, region.clone().map(|range| range.start))?;
+        }
+        Ok(Field { extent, values })
     }
 }
 
@@ -131,11 +154,15 @@ impl Source for Channel<'_> {
         self.file.grid().extent()
     }
 
-    fn block(&self, region: &[Range<usize>; 3]) -> Result<Cow<'_, Field>> {
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    fn block(&self, region: &[Range<usize>; 3]) -> Result<Field> {
         let values = self.file.read(self.channel, region)?.to_f32();
         let extent = region.clone().map(|range| range.len());
         check_finite(&values, extent, region.clone().map(|range| range.start))?;
-        Ok(Cow::Owned(Field { extent, values }))
+        Ok(Field { extent, values })
     }
 }
 

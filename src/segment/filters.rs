@@ -2,9 +2,11 @@
 //!
 //! Filters follow scipy (border mirrored, Gaussians cut at four sigma) unless their text says otherwise.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::convolve::{Border, Kernel, convolve};
+use super::convolve::{Border, Kernel, convolve, convolve_rows};
 use super::field::Field;
 use crate::error::{Error, Result};
 
@@ -19,8 +21,13 @@ const LARGEST_SIGMA: f64 = 10_000.0;
 /// When sigma is negative, not finite or above 10,000.
 pub fn gaussian(field: &Field, sigma: f64) -> Result<Field> {
     check_sigma("sigma", sigma)?;
+    Ok(gaussian_rows(field, sigma, 0..field.extent()[1]))
+}
+
+/// Only `rows` of every layer of [`gaussian`].
+pub(super) fn gaussian_rows(field: &Field, sigma: f64, rows: Range<usize>) -> Field {
     let kernel = Kernel::gaussian(sigma, gaussian_radius(sigma), 0);
-    Ok(convolve(field, [&kernel; 3], Border::Nearest))
+    convolve_rows(field, [&kernel; 3], Border::Nearest, rows)
 }
 
 /// How far the kernel of [`gaussian`] reaches.

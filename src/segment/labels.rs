@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::objects::{Objects, Sides};
 use super::runs::{Connectivity, Runs};
 use crate::error::{Error, Result};
-use crate::image::{IntensityImage, LabelImage};
+use crate::image::{Grid, IntensityImage, LabelImage};
 
 /// Connected components of what is not background, numbered in raster order of their first pixel:
 /// `skimage.measure.label(image > 0)`.
@@ -24,11 +24,35 @@ use crate::image::{IntensityImage, LabelImage};
 /// # Errors
 /// When there are more components than labels can count.
 pub fn components(mask: &LabelImage, connectivity: Connectivity) -> Result<LabelImage> {
-    let runs = Runs::find(mask.grid().extent(), mask.pixels(), |l| l != 0, |_, _| true);
+    numbered(
+        Runs::of_mask(mask.grid().extent(), mask.pixels(), |l| l != 0),
+        mask.grid(),
+        connectivity,
+    )
+}
+
+/// [`components`] of the pixels of an image that are not 0, in whatever type they are: four times less to
+/// read when it is 8 bits.
+///
+/// # Errors
+/// When there are more components than labels can count.
+pub fn components_of(mask: &IntensityImage, connectivity: Connectivity) -> Result<LabelImage> {
+    let extent = mask.grid().extent();
+    let runs = crate::for_each_pixel_type!(mask.pixels(), values => {
+        Runs::of_mask(extent, values, is_set)
+    });
+    numbered(runs, mask.grid(), connectivity)
+}
+
+fn is_set<T: Default + PartialEq>(value: T) -> bool {
+    value != T::default()
+}
+
+fn numbered(runs: Runs, grid: &Grid, connectivity: Connectivity) -> Result<LabelImage> {
     let (mut labels, n) = runs.components(connectivity);
     Runs::check_count(n)?;
     labels.iter_mut().for_each(|label| *label += 1);
-    Objects { runs, labels }.paint(mask.grid())
+    Objects { runs, labels }.paint(grid)
 }
 
 /// The same objects numbered 1, 2, 3, ... in the order of their labels.

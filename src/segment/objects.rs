@@ -40,7 +40,7 @@ impl Sides {
 impl Objects {
     pub(crate) fn of(labels: &LabelImage) -> Self {
         let pixels = labels.pixels();
-        let runs = Runs::find(labels.grid().extent(), pixels, |l| l != 0, |a, b| a == b);
+        let runs = Runs::of_labels(labels.grid().extent(), pixels);
         let nx = runs.extent[2];
         let mut of_runs = Vec::with_capacity(runs.runs.len());
         for row in 0..runs.rows.len() - 1 {

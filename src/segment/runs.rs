@@ -44,12 +44,33 @@ pub enum Connectivity {
 const BAND: usize = 64;
 
 impl Runs {
-    /// The runs of pixels that are `inside`; neighbours in a row that are not `same` are parted.
-    pub(crate) fn find<T: Copy + Sync>(
+    /// The runs of pixels that are `inside`.
+    pub(crate) fn of_mask<T: Copy + Sync>(
         extent: [usize; 3],
         values: &[T],
         inside: impl Fn(T) -> bool + Sync,
-        same: impl Fn(T, T) -> bool + Sync,
+    ) -> Self {
+        Self::by_row(extent, values, |row, runs| scan_mask(row, &inside, runs))
+    }
+
+    /// The runs of equal labels, without background.
+    pub(crate) fn of_labels(extent: [usize; 3], labels: &[u32]) -> Self {
+        Self::by_row(extent, labels, |row, runs| {
+            let mut x = 0;
+            for equal in row.chunk_by(|a, b| a == b) {
+                let start = x;
+                x += equal.len() as u32;
+                if equal[0] != 0 {
+                    runs.push(Run { start, end: x });
+                }
+            }
+        })
+    }
+
+    fn by_row<T: Sync>(
+        extent: [usize; 3],
+        values: &[T],
+        scan: impl Fn(&[T], &mut Vec<Run>) + Sync,
     ) -> Self {
         let nx = extent[2].max(1);
         let bands: Vec<(Vec<usize>, Vec<Run>)> = values
@@ -57,7 +78,7 @@ impl Runs {
             .map(|band| {
                 let mut runs = Vec::new();
                 let ends = band.chunks(nx).map(|row| {
-                    scan(row, &inside, &same, &mut runs);
+                    scan(row, &mut runs);
                     runs.len()
                 });
                 (ends.collect(), runs)
@@ -162,26 +183,44 @@ impl Runs {
     }
 }
 
+/// Finds where a row enters and leaves the mask, 64 pixels at a time.
 #[inline]
-fn scan<T: Copy>(
-    row: &[T],
-    inside: &impl Fn(T) -> bool,
-    same: &impl Fn(T, T) -> bool,
-    runs: &mut Vec<Run>,
-) {
-    let mut x = 0;
-    while x < row.len() {
-        if !inside(row[x]) {
-            x += 1;
-            continue;
+fn scan_mask<T: Copy>(row: &[T], inside: &impl Fn(T) -> bool, runs: &mut Vec<Run>) {
+    let mut start = None;
+    let mut was_inside = 0u64;
+    let mut at = 0u32;
+    for pixels in row.chunks(64) {
+        let mut flags = [0u8; 64];
+        flags.iter_mut().zip(pixels).for_each(|(flag, &pixel)| *flag = u8::from(inside(pixel)));
+        let bits = pack(&flags);
+        // A bit differs from the one before: the row enters or leaves the mask.
+        let mut turns = bits ^ (bits << 1 | was_inside);
+        was_inside = bits >> 63;
+        while turns != 0 {
+            let x = at + turns.trailing_zeros();
+            match start.take() {
+                None => start = Some(x),
+                Some(start) => runs.push(Run { start, end: x }),
+            }
+            turns &= turns - 1;
         }
-        let start = x;
-        x += 1;
-        while x < row.len() && inside(row[x]) && same(row[start], row[x]) {
-            x += 1;
-        }
-        runs.push(Run { start: start as u32, end: x as u32 });
+        at += 64;
     }
+    if let Some(start) = start {
+        runs.push(Run { start, end: row.len() as u32 });
+    }
+}
+
+/// One bit for each of 64 bytes that are 0 or 1.
+#[inline]
+fn pack(flags: &[u8; 64]) -> u64 {
+    // The product moves the lowest bit of every byte into the highest byte, the first one lowest.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    flags.chunks_exact(8).enumerate().fold(0, |bits, (i, bytes)| {
+        let mut word = [0; 8];
+        word.copy_from_slice(bytes);
+        bits | (u64::from_le_bytes(word).wrapping_mul(GATHER) >> 56) << (8 * i)
+    })
 }
 
 /// Disjoint sets whose root is their smallest member.
@@ -261,7 +300,7 @@ mod tests {
             let density = stream.uniform();
             let mask: Vec<bool> =
                 (0..extent.iter().product()).map(|_| stream.uniform() < density).collect();
-            let runs = Runs::find(extent, &mask, |m| m, |_, _| true);
+            let runs = Runs::of_mask(extent, &mask, |m| m);
             for (connectivity, corners) in
                 [(Connectivity::Faces, false), (Connectivity::Corners, true)]
             {

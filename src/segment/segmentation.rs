@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::field::{Channel, Field, Source};
+use super::field::{Channel, Source};
 use super::filters::check_sigma;
 use super::grow::grow;
 use super::objects::{Objects, Sides};
@@ -124,7 +124,7 @@ impl Segmentation {
     pub fn segment(&self, image: &IntensityImage) -> Result<Segmented> {
         self.check()?;
         let is_whole = matches!(image.pixels().type_name(), "uint8" | "uint16");
-        self.run(&Field::of(image)?, is_whole, image.grid())
+        self.run(image, is_whole, image.grid())
     }
 
     /// Segments one channel of a file; with [`tile`](Self::tile), no more than a few tiles are in memory
@@ -157,6 +157,9 @@ impl Segmentation {
     }
 
     fn run(&self, source: &dyn Source, is_whole: bool, grid: &Grid) -> Result<Segmented> {
+        if grid.n_pixels() == 0 {
+            return Err(Error::data("the image has no pixel").help("export it again"));
+        }
         let outline_sigma = match self.method {
             Method::VoronoiOtsu | Method::GaussOtsu => self.outline_sigma,
             Method::Otsu | Method::Threshold(_) => 0.0,

@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::field::{Field, Source};
-use super::filters::{gaussian, gaussian_radius};
+use super::filters::{gaussian_radius, gaussian_rows};
 use super::runs::{Run, Runs};
 use super::thresholds::{constant, otsu_bin};
 use crate::error::Result;
@@ -47,12 +47,18 @@ impl<'a> Tiles<'a> {
 
     /// A region of the blurred image.
     fn blur(&self, region: &Region, sigma: f64) -> Result<Field> {
-        let wide = self.widened(region, gaussian_radius(sigma));
-        let block = self.source.block(&wide)?;
-        let blurred = if sigma == 0.0 { block.into_owned() } else { gaussian(&block, sigma)? };
-        let inside = [0, 1, 2]
-            .map(|axis| region[axis].start - wide[axis].start..region[axis].end - wide[axis].start);
-        Ok(blurred.crop(&inside).into_owned())
+        self.near(region, gaussian_radius(sigma))?.blur(region, sigma)
+    }
+
+    /// What is needed to filter a region with kernels that reach `margin` pixels.
+    fn near(&'a self, region: &Region, margin: usize) -> Result<Near<'a>> {
+        let read = if self.source.is_in_memory() {
+            None
+        } else {
+            let wide = self.widened(region, margin);
+            Some((self.source.block(&wide)?, wide.map(|range| range.start)))
+        };
+        Ok(Near { tiles: self, read })
     }
 
     /// The region with a margin, as far as the image reaches.
@@ -90,8 +96,7 @@ impl<'a> Tiles<'a> {
                 for xs in &self.cuts[2] {
                     let region = [layers.clone(), ys.clone(), xs.clone()];
                     let field = outline.region(&region)?;
-                    let found =
-                        Runs::find(field.extent(), field.values(), |v| v > threshold, |_, _| true);
+                    let found = Runs::of_mask(field.extent(), field.values(), |v| v > threshold);
                     let peaks = match spot_sigma {
                         Some(sigma) => self.peaks(&region, sigma, &found)?,
                         None => Vec::new(),
@@ -116,25 +121,84 @@ impl<'a> Tiles<'a> {
 
     /// For every row of the region, the pixels of the mask that no neighbour exceeds.
     fn peaks(&self, region: &Region, sigma: f64, mask: &Runs) -> Result<Vec<Vec<Run>>> {
-        let wide = self.widened(region, 1);
-        let field = self.blur(&wide, sigma)?;
-        let offset = [0, 1, 2].map(|axis| region[axis].start - wide[axis].start);
-        let ny = region[1].len();
-        let rows = (0..region[0].len() * ny).into_par_iter().map(|row| {
-            let (z, y) = (row / ny + offset[0], row % ny + offset[1]);
-            let lines = lines_around(&field, z, y);
+        let near = self.near(region, gaussian_radius(sigma) + 1)?;
+        let [layers, rows, columns] = region;
+        let n_rows = rows.len();
+        let bands = bands_of(region).into_par_iter().map(|band| {
+            let wide = self.widened(&[layers.clone(), band.clone(), columns.clone()], 1);
+            let field = near.blur(&wide, sigma)?;
+            let offset = |axis: usize, at: usize| at - wide[axis].start;
             let mut peaks = Vec::new();
-            for run in mask.of_row(row) {
-                let Run { start, end } = mask.runs[run];
-                for x in start..end {
-                    if is_peak(&lines, x as usize + offset[2]) {
-                        peaks.push(Run { start: x, end: x + 1 });
-                    }
+            for z in layers.clone() {
+                for y in band.clone() {
+                    let lines = lines_around(&field, offset(0, z), offset(1, y));
+                    let row = (z - layers.start) * n_rows + y - rows.start;
+                    let tops =
+                        mask.runs[mask.of_row(row)].iter().flat_map(|run| run.start..run.end);
+                    let tops =
+                        tops.filter(|x| is_peak(&lines, offset(2, columns.start + *x as usize)));
+                    peaks.push((row, tops.map(|x| Run { start: x, end: x + 1 }).collect()));
                 }
             }
-            peaks
+            Ok(peaks)
         });
-        Ok(rows.collect())
+        let found: Vec<Vec<(usize, Vec<Run>)>> = bands.collect::<Result<_>>()?;
+        let mut peaks = vec![Vec::new(); layers.len() * n_rows];
+        found.into_iter().flatten().for_each(|(row, tops)| peaks[row] = tops);
+        Ok(peaks)
+    }
+}
+
+/// Rows that are filtered at once: few enough to stay in the cache between the steps.
+const BAND: usize = 64;
+
+/// The rows of a region in bands; a stack is one band, because its layers would be blurred again for each.
+fn bands_of(region: &Region) -> Vec<Range<usize>> {
+    let Range { start, end } = region[1];
+    let is_banded = region[0].len() == 1 && end - start > 2 * BAND;
+    let height = if is_banded { BAND } else { end - start };
+    (start..end).step_by(height.max(1)).map(|y| y..(y + height).min(end)).collect()
+}
+
+/// The surroundings of a region: in memory as a whole, or read for this region.
+struct Near<'a> {
+    tiles: &'a Tiles<'a>,
+    read: Option<(Field, [usize; 3])>,
+}
+
+impl Near<'_> {
+    fn blur(&self, region: &Region, sigma: f64) -> Result<Field> {
+        let extent = region.clone().map(|range| range.len());
+        let row_of_bands = extent[0] * extent[2] * bands_of(region).first().map_or(1, Range::len);
+        let mut values = vec![0.0; extent.iter().product()];
+        let out = values.par_chunks_mut(row_of_bands.max(1));
+        let done: Result<()> =
+            bands_of(region).into_par_iter().zip(out).try_for_each(|(band, out)| {
+                let part = [region[0].clone(), band, region[2].clone()];
+                let wide = self.tiles.widened(&part, gaussian_radius(sigma));
+                let inside = |axis: usize| {
+                    part[axis].start - wide[axis].start..part[axis].end - wide[axis].start
+                };
+                let blurred = gaussian_rows(&self.part(&wide)?, sigma, inside(1));
+                let inside = [inside(0), 0..part[1].len(), inside(2)];
+                blurred.copy(&inside, out);
+                Ok(())
+            });
+        done.map(|()| Field::made(extent, values))
+    }
+
+    fn part(&self, region: &Region) -> Result<Field> {
+        match &self.read {
+            None => self.tiles.source.block(region),
+            Some((field, origin)) => {
+                let inside = [0, 1, 2]
+                    .map(|axis| region[axis].start - origin[axis]..region[axis].end - origin[axis]);
+                let extent = inside.clone().map(|range| range.len());
+                let mut values = vec![0.0; extent.iter().product()];
+                field.copy(&inside, &mut values);
+                Ok(Field::made(extent, values))
+            }
+        }
     }
 }
 
@@ -169,6 +233,7 @@ pub(super) struct Blurred<'a> {
 /// Pixels that one task counts.
 const PIXELS: usize = 1 << 16;
 const N_BINS: usize = 256;
+const BINS_AT_ONCE: usize = 1024;
 
 impl Blurred<'_> {
     fn region(&self, region: &Region) -> Result<Cow<'_, Field>> {
@@ -194,13 +259,18 @@ impl Blurred<'_> {
         if range.0 < range.1 { Ok(range) } else { Err(constant(f64::from(range.0))) }
     }
 
-    fn histogram(&self, n_bins: usize, bin: impl Fn(f32) -> usize + Sync) -> Result<Vec<u64>> {
+    fn histogram(&self, n_bins: usize, bin: impl Fn(f32) -> u16 + Sync) -> Result<Vec<u64>> {
         let mut counts = vec![0; n_bins];
         for region in self.tiles.all() {
             let field = self.region(&region)?;
             let count = |values: &[f32]| {
                 let mut counts = vec![0u64; n_bins];
-                values.iter().for_each(|&v| counts[bin(v)] += 1);
+                let mut bins = [0u16; BINS_AT_ONCE];
+                for values in values.chunks(BINS_AT_ONCE) {
+                    // Two loops, so that the first one runs in wide registers.
+                    bins.iter_mut().zip(values).for_each(|(b, &v)| *b = bin(v));
+                    bins[..values.len()].iter().for_each(|&b| counts[usize::from(b)] += 1);
+                }
                 counts
             };
             let add = |mut a: Vec<u64>, b: Vec<u64>| {
@@ -219,7 +289,7 @@ impl Blurred<'_> {
         let last = (N_BINS - 1) as f32;
         // Halves go up, as in OpenCL; the value is never negative.
         let counts =
-            self.histogram(N_BINS, |v| ((v - low) / (high - low) * last + 0.5) as usize)?;
+            self.histogram(N_BINS, |v| ((v - low) / (high - low) * last + 0.5) as i32 as u16)?;
         let centers: Vec<f64> = (0..N_BINS).map(|i| i as f64).collect();
         let bin = otsu_bin(&counts, &centers) as f64;
         Ok((bin * f64::from(high - low) / f64::from(last) + f64::from(low)) as f32)
@@ -230,13 +300,13 @@ impl Blurred<'_> {
         let (low, high) = self.range()?;
         if is_whole {
             let n_bins = (high - low) as usize + 1;
-            let counts = self.histogram(n_bins, |v| (v - low) as usize)?;
+            let counts = self.histogram(n_bins, |v| (v - low) as i32 as u16)?;
             let centers: Vec<f64> = (0..n_bins).map(|i| f64::from(low) + i as f64).collect();
             return Ok(centers[otsu_bin(&counts, &centers)] as f32);
         }
         let width = f64::from(high) - f64::from(low);
         let place = |v: f32| (f64::from(v) - f64::from(low)) / width * N_BINS as f64;
-        let counts = self.histogram(N_BINS, |v| (place(v) as usize).min(N_BINS - 1))?;
+        let counts = self.histogram(N_BINS, |v| (place(v) as u16).min(N_BINS as u16 - 1))?;
         let center = |i: usize| f64::from(low) + width * (i as f64 + 0.5) / N_BINS as f64;
         let centers: Vec<f64> = (0..N_BINS).map(center).collect();
         Ok(centers[otsu_bin(&counts, &centers)] as f32)
