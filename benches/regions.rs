@@ -27,7 +27,9 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
     let (cpu, wall, table) = crate::peer::timed(|| {
         (0..repeats).map(|_| params.measure(&labels).expect("a table")).last().expect("one")
     });
-    let sum = |name: &str| table.column(name).ok().and_then(|c| c.f64().ok()?.sum());
+    let sum = |name: &str| -> Option<f64> {
+        Some(table.column(name).ok()?.f64().ok()?.to_vec().into_iter().flatten().sum())
+    };
     Some(json!({
         "cpu": cpu / f64::from(repeats),
         "wall": wall / f64::from(repeats),
