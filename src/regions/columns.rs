@@ -97,7 +97,7 @@ impl Plan {
         names: Names,
     ) -> Result<Self> {
         let mut plan = Self { items: Vec::new(), needs: Needs::default() };
-        for (property, index) in wanted(selection, n_axes, !channels.is_empty())? {
+        for (property, index) in wanted(selection, n_axes, !channels.is_empty(), names)? {
             let n_channels = if property.intensity { channels.len() } else { 1 };
             for channel in 0..n_channels {
                 let key = channels.get(channel).map(|name| (name.as_str(), channel));
@@ -221,22 +221,26 @@ fn wanted(
     selection: &Selection,
     n_axes: usize,
     has_channels: bool,
+    names: Names,
 ) -> Result<Vec<(&'static Property, Option<String>)>> {
     let measured = |p: &&Property| p.offer != Offer::Foreign && p.dims.contains(n_axes);
+    // scikit-image's own table has only what scikit-image has.
+    let in_words = |p: &&Property| names != Names::Skimage || !p.skimage.is_empty();
     let everything = |most: Offer| {
         PROPERTIES
             .iter()
             .filter(measured)
+            .filter(in_words)
             .filter(move |p| p.name != "label" && p.offer <= most && (has_channels || !p.intensity))
             .map(|p| (p, None))
     };
-    let names = match selection {
+    let asked = match selection {
         Selection::Core => return Ok(everything(Offer::Core).collect()),
         Selection::All => return Ok(everything(Offer::Extra).collect()),
-        Selection::Names(names) => names,
+        Selection::Names(asked) => asked,
     };
     let mut wanted = Vec::new();
-    for name in names {
+    for name in asked {
         match name.as_str() {
             "core" => wanted.extend(everything(Offer::Core)),
             "all" => wanted.extend(everything(Offer::Extra)),

@@ -7,7 +7,7 @@ use polars::prelude::{DataFrame, ParquetReader, ParquetWriter, SerReader};
 
 use super::{Accumulator, Names, Regions, Selection};
 use crate::image::synth::Blobs;
-use crate::image::{Grid, IntensityImage, LabelImage};
+use crate::image::{Grid, ImageFile, IntensityImage, LabelImage};
 
 /// Touching objects, cut by the border, in two and three dimensions, with integer and float values.
 fn images() -> Vec<(LabelImage, IntensityImage)> {
@@ -94,6 +94,35 @@ fn processes_share_an_image_through_parquet() {
             }
         }
         assert!(bytes(&params.measure_objects(all.unwrap()).unwrap()) == whole);
+    }
+}
+
+/// A numpy file in memory.
+fn npy(dtype: &str, shape: &[usize], data: impl Iterator<Item = [u8; 4]>) -> ImageFile {
+    let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    let header = format!(
+        "{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({}), }}",
+        shape.join(", ")
+    );
+    let header = format!("{header:117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(header.into_bytes());
+    bytes.extend(data.flatten());
+    ImageFile::from_bytes(bytes).unwrap()
+}
+
+#[test]
+fn files_are_measured_tile_by_tile() {
+    for (labels, image) in images() {
+        let label_file =
+            npy("<u4", labels.shape(), labels.pixels().iter().map(|l| l.to_le_bytes()));
+        let values = image.pixels().to_f32().into_iter().map(f32::to_le_bytes);
+        let image_file = npy("<f4", labels.shape(), values);
+        let whole =
+            Regions::params().channel("a", &image).properties(Selection::All).measure(&labels);
+        let params = Regions::params().properties(Selection::All).tile(50);
+        let table = params.measure_files(&label_file, &[("a".to_owned(), &image_file, 0)]);
+        assert!(bytes(&table.unwrap()) == bytes(&whole.unwrap()));
     }
 }
 

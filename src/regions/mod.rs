@@ -27,7 +27,7 @@ use self::accumulator::{Source, Window};
 use self::columns::Plan;
 use self::object::Space;
 use crate::error::{Error, Result};
-use crate::image::{Grid, IntensityImage, LabelImage, Pixels};
+use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, Pixels};
 use crate::kernels::region_solid::direction_shares;
 use crate::progress::Progress;
 
@@ -148,6 +148,50 @@ impl<'a> RegionsParams<'a> {
         plan.table(&objects.objects()?, space(&grid), &self.progress)
     }
 
+    /// As [`measure`](Self::measure), reading files tile by tile: a few tiles are in memory at a time.
+    ///
+    /// `channels` are the name, the file and the number of the channel in it; images given to
+    /// [`channel`](Self::channel) are not read. Tiles are 2,048 pixels a side unless [`tile`](Self::tile) says otherwise.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure), and when a file is damaged or is not a label image.
+    pub fn measure_files(
+        &self,
+        labels: &ImageFile,
+        channels: &[(String, &ImageFile, usize)],
+    ) -> Result<DataFrame> {
+        let grid = self.grid(labels.grid())?;
+        let names: Vec<String> = channels.iter().map(|(name, ..)| name.clone()).collect();
+        let plan = self.plan(grid.n_axes(), &names)?;
+        if let Some((name, file, _)) =
+            channels.iter().find(|(_, f, _)| f.grid().shape() != grid.shape())
+        {
+            return Err(Error::data(format!(
+                "the image {name:?} is {}, the label image is {grid}",
+                file.grid()
+            ))
+            .help(
+                "images that belong together cover the same pixels: give the pair from one export",
+            ));
+        }
+        let mut objects = Accumulator::new(grid.shape(), channels.len())?;
+        objects.keep_values = plan.needs.values;
+        let windows =
+            Self { tile: self.tile.or(Some(FILE_TILE)), ..self.clone() }.windows(grid.extent())?;
+        for Window { first, extent } in windows {
+            let region = [0, 1, 2].map(|a| first[a]..first[a] + extent[a]);
+            let pixels = labels.read_labels(&region)?;
+            let values: Vec<Pixels> = channels
+                .iter()
+                .map(|(_, file, c)| file.read(*c, &region))
+                .collect::<Result<_>>()?;
+            let values: Vec<&Pixels> = values.iter().collect();
+            let source = Source { labels: &pixels, channels: &values, extent, corner: first };
+            objects.push_window(&source, Window { first: [0; 3], extent })?;
+        }
+        plan.table(&objects.objects()?, space(&grid), &self.progress)
+    }
+
     /// As [`measure`](Self::measure), for objects collected tile by tile.
     ///
     /// Channels are those pushed to the accumulator, in their order; the images given here only lend their names.
@@ -203,6 +247,9 @@ impl<'a> RegionsParams<'a> {
             .collect())
     }
 }
+
+/// Pixels a side of the tiles read from files.
+const FILE_TILE: usize = 2048;
 
 fn space(grid: &Grid) -> Space {
     let mut spacing = [1.0; 3];
