@@ -1,0 +1,140 @@
+"""Forests and SHAP values beside scikit-learn, scikit-learn-intelex, shap, WOODELF, FastTreeSHAP and xgboost.
+
+usage: python forest.py [fit] [folds] [shap]      (all without a word)
+"""
+import json
+import os
+import sys
+import tempfile
+
+from harness import compare  # first: it sets the threads
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+FOLDER = tempfile.mkdtemp()
+
+
+def save(name, *columns):
+    path = os.path.join(FOLDER, name + ".npy")
+    np.save(path, np.ascontiguousarray(np.column_stack(columns), "<f8"))
+    return path
+
+
+def table(n):
+    """Measurements of n objects: 20 correlated, partly skewed columns of a mixture of 8 populations in 9 latent
+    dimensions; 4 classes, 5 % of them wrong."""
+    mixture, rng = np.random.default_rng(4242), np.random.default_rng(n)
+    centers, mixing = mixture.normal(0, 1.5, (8, 9)), mixture.normal(0, 1, (9, 9)) * .35 + np.eye(9)
+    loadings = mixture.normal(0, 1, (9, 20))
+    component = rng.choice(8, n, p=[.25, .2, .15, .12, .1, .08, .06, .04])
+    latent = centers[component] + rng.standard_normal((n, 9)) @ mixing * .75
+    x = latent @ loadings * .5 + .3 * rng.standard_normal((n, 20))
+    x[:, :8] = np.exp(.4 * x[:, :8] + 5)
+    y = component % 4
+    wrong = rng.random(n) < .05
+    y[wrong] = rng.integers(0, 4, wrong.sum())
+    return x, y
+
+
+def fit():
+    from sklearnex.ensemble import RandomForestClassifier as Intelex
+    for n in (5_000, 50_000, 200_000):
+        x, y = table(n)
+        cut = n * 4 // 5
+
+        def work(kind):
+            return lambda: kind(100, n_jobs=2, random_state=0).fit(x[:cut], y[:cut])
+
+        def quality(forest):
+            from harness import time_peer
+            predict_cpu, _, found = time_peer(lambda: forest.predict(x[cut:]), 3)
+            return {"accuracy": float((found == y[cut:]).mean()), "predict_cpu": round(predict_cpu, 4)}
+
+        peers = {"scikit-learn-intelex": (work(Intelex), quality)}
+        if n < 100_000:
+            peers["scikit-learn"] = (work(RandomForestClassifier), quality)
+        compare(f"forest of 100 full trees, {n} x 20", peers, ("forest", save(f"forest_{n}", x, y)))
+
+
+def folds():
+    for name, load in (("iris", load_iris), ("wine", load_wine), ("breast cancer", load_breast_cancer), ("digits", load_digits)):
+        x, y = load(return_X_y=True)
+
+        def work():
+            return np.mean([cross_val_score(RandomForestClassifier(100, n_jobs=2, random_state=s), x, y, cv=StratifiedKFold(5, shuffle=True, random_state=s)).mean() for s in range(5)])
+
+        compare(f"accuracy, 5 times 5 folds, {name}", {"scikit-learn": (work, lambda a: {"accuracy": round(float(a), 4)})}, ("forest_folds", save(name.replace(" ", "_"), x, y)), repeats=1)
+
+
+def dump(forest):
+    """The format that Model::open documents."""
+    return {"format": "scikit-learn forest", "n_features": forest.n_features_in_, "n_outputs": len(forest.classes_),
+            "output": "class probability", "classes": forest.classes_.tolist(),
+            "trees": [{"children_left": t.children_left.tolist(), "children_right": t.children_right.tolist(), "feature": t.feature.tolist(),
+                       "threshold": t.threshold.tolist(), "cover": t.weighted_n_node_samples.tolist(), "value": t.value[:, 0, :].tolist()}
+                      for t in (tree.tree_ for tree in forest.estimators_)]}
+
+
+def dump_xgboost(booster):
+    """The same for the margin of a boosted model: the mean over the trees times their number is the sum."""
+    path = os.path.join(FOLDER, "booster.json")
+    booster.save_model(path)
+    trees = json.load(open(path))["learner"]["gradient_booster"]["model"]["trees"]
+    out = []
+    for t in trees:
+        left, right, cut = t["left_children"], t["right_children"], np.array(t["split_conditions"], "f4")
+        cover = [float(h) for h in t["sum_hessian"]]
+        for i in reversed(range(len(left))):  # f32 sums do not add up
+            if left[i] >= 0:
+                cover[i] = cover[left[i]] + cover[right[i]]
+        out.append({"children_left": left, "children_right": right, "feature": t["split_indices"], "cover": cover,
+                    # xgboost goes left on `<`
+                    "threshold": np.nextafter(cut, np.float32(-np.inf)).astype(float).tolist(),
+                    "value": [[float(c) * len(trees)] if l < 0 else [0.0] for c, l in zip(cut, left)]})
+    return {"format": "xgboost", "n_features": int(trees[0]["tree_param"]["num_feature"]), "n_outputs": 1, "output": "regression value", "classes": None, "trees": out}
+
+
+def shap_values():
+    import pandas
+    import shap
+    import xgboost
+    from woodelf import WoodelfExplainer
+    x, y = table(50_000)
+    train, labels = x[:4_000], y[:4_000]
+    size = lambda v: {"sum_abs": float(np.abs(np.asarray(v)).sum() / len(v))}
+
+    def ours(name, model, rows):
+        path = os.path.join(FOLDER, name + ".json")
+        json.dump(model, open(path, "w"))
+        return ("tree_shap", save(name, x[:rows]), f"model={path}")
+
+    boosted = xgboost.XGBClassifier(n_estimators=100, max_depth=8, n_jobs=2).fit(train, labels == 0)
+    matrix = xgboost.DMatrix(x)
+    woodelf = WoodelfExplainer(boosted)
+    compare("TreeSHAP, 100 boosted trees of depth 8, 50,000 rows", {
+        "WOODELF": (lambda: woodelf.shap_values(pandas.DataFrame(x)), size),
+        "xgboost": (lambda: boosted.get_booster().predict(matrix, pred_contribs=True)[:, :-1], size),
+    }, ours("boosted", dump_xgboost(boosted.get_booster()), 50_000), repeats=1)
+
+    bounded = RandomForestClassifier(100, max_depth=8, n_jobs=2, random_state=0).fit(train, labels == 0)
+    bounded.classes_ = np.array([0, 1])
+    woodelf_bounded = WoodelfExplainer(bounded)
+    compare("TreeSHAP, forest of depth 8, 50,000 rows", {
+        "WOODELF": (lambda: woodelf_bounded.shap_values(pandas.DataFrame(x)), size),
+    }, ours("bounded", dump(bounded), 50_000), repeats=1)
+
+    full = RandomForestClassifier(100, n_jobs=2, random_state=0).fit(train, labels)
+    explainer = shap.TreeExplainer(full, feature_perturbation="tree_path_dependent")
+    compare("TreeSHAP, full-depth forest, 200 rows", {
+        "shap": (lambda: explainer.shap_values(x[:200], check_additivity=False), size),
+    }, ours("full", dump(full), 200), repeats=1)
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or ["fit", "folds", "shap"]
+    for name, stage in (("fit", fit), ("folds", folds), ("shap", shap_values)):
+        if name in wanted:
+            stage()
