@@ -139,10 +139,12 @@ impl Explorer {
         let kept = self.kept();
         let rows: Vec<usize> = (0..kept).map(|i| i * n / kept.max(1)).collect();
         let numbers = kept * self.columns.len();
-        let fineness = match numbers {
-            0..=EXACT => Fineness::Exact,
-            ..=FINE => Fineness::Steps(65_534.0),
-            _ => Fineness::Steps(4094.0),
+        let fineness = if numbers <= EXACT {
+            Fineness::Exact
+        } else if numbers <= FINE {
+            Fineness::Steps(65_534.0)
+        } else {
+            Fineness::Steps(4094.0)
         };
         let mut bytes = Vec::new();
         let columns = self.columns.iter().map(|c| pack(c, &rows, fineness, &mut bytes)).collect();

@@ -255,7 +255,7 @@ impl Report {
         let mut island = None;
         let mut parts = Vec::new();
         for (i, part) in self.parts.iter().enumerate() {
-            parts.push(self.part(i, part, &mut island)?);
+            parts.push(Self::part(i, part, &mut island)?);
         }
         let verdict = self.verdict.as_ref().map(|(light, sentence)| {
             context! { light => light.name(), sentence => printable(sentence) }
@@ -278,7 +278,7 @@ impl Report {
         environment.get_template("page.html").map_err(failed)?.render(page).map_err(failed)
     }
 
-    fn part(&self, i: usize, part: &Part, island: &mut Option<String>) -> Result<Value> {
+    fn part(i: usize, part: &Part, island: &mut Option<String>) -> Result<Value> {
         let id = format!("part-{}", i + 1);
         Ok(match part {
             Part::Section(section) => context! {

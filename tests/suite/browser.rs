@@ -2,6 +2,8 @@
 //!
 //! Without Chromium the tests print `skipped: no chromium`; with `EXPLORE_BROWSER=require` they fail.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -62,18 +64,18 @@ impl Browser {
         let from = BufReader::new(process.stdout.take().unwrap());
         let mut browser =
             Self { process, to, from, session: None, last_id: 0, events: vec![], profile };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = browser.call("Target.attachToTarget", attach);
+        let session = browser.call("Target.attachToTarget", &attach);
         browser.session = Some(session["sessionId"].as_str().unwrap().into());
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
 
-    /// One command of the DevTools protocol; events that come in between are kept.
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    /// One command of the `DevTools` protocol; events that come in between are kept.
+    fn call(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": params});
         if let Some(session) = &self.session {
@@ -100,7 +102,7 @@ impl Browser {
     /// The value of a JavaScript expression.
     fn eval(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.call("Runtime.evaluate", params);
+        let answer = self.call("Runtime.evaluate", &params);
         let thrown = &answer["exceptionDetails"];
         assert!(thrown.is_null(), "{expression}: {thrown}");
         answer["result"]["value"].clone()
@@ -110,7 +112,7 @@ impl Browser {
     fn open(&mut self, report: &Report) -> PathBuf {
         let path = self.profile.with_extension("html");
         report.write(&path).unwrap();
-        self.call("Page.navigate", json!({"url": format!("file://{}", path.display())}));
+        self.call("Page.navigate", &json!({"url": format!("file://{}", path.display())}));
         let start = Instant::now();
         while self.eval("document.documentElement?.dataset.ready") != "true" {
             assert!(start.elapsed() < PATIENCE, "not ready: {:?}", self.complaints());
@@ -150,7 +152,7 @@ impl Browser {
             let buttons = i32::from(kind != "mouseReleased");
             let params = json!({"type": kind, "x": x, "y": y, "button": "left",
                 "buttons": buttons, "clickCount": 1});
-            self.call("Input.dispatchMouseEvent", params);
+            self.call("Input.dispatchMouseEvent", &params);
         };
         event("mousePressed", path[0]);
         for &at in &path[1..] {

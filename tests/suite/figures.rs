@@ -1,6 +1,8 @@
 //! Every figure with made-up data: none panics, each is a document, sizes stay in bounds. With
 //! `POLARISCOPE_GALLERY=FOLDER` the pictures are written there to be looked at.
 
+#![expect(clippy::unwrap_used, clippy::wildcard_imports, reason = "a test of all figures")]
+
 use ndarray::Array2;
 
 use polariscope::report::figures::*;

@@ -32,10 +32,8 @@ pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
     };
     let (rows, columns) = (map.rows.len(), map.columns.len());
     let families = if named { Vec::new() } else { families(map) };
-    let left = match named {
-        true => 24.0 + widest(&map.rows, 190.0),
-        false => 30.0 + families.iter().map(|f| family_letters.width(&f.1)).fold(0.0, f64::max),
-    };
+    let widest_family = families.iter().map(|f| family_letters.width(&f.1)).fold(0.0, f64::max);
+    let left = if named { 24.0 + widest(&map.rows, 190.0) } else { 30.0 + widest_family };
     let upright = map.cell.0 < 60.0;
     let head = match (named, upright) {
         (false, _) => 8.0,
@@ -182,17 +180,15 @@ pub fn correlation(correlation: &Correlation) -> Figure {
     let cell = (640.0 / n.max(1) as f64).clamp(3.0, 28.0);
     let cell = if (9.0..11.0).contains(&cell) { 11.0 } else { cell };
     let names: Vec<String> = order.iter().map(|&i| correlation.features[i].clone()).collect();
-    let subtitle = match correlation.families.is_empty() {
-        true => format!("{} correlation.", correlation.method),
-        false => format!(
-            "{} correlation. White lines part {} families of features that measure nearly the same.",
-            correlation.method,
-            count(n_families)
-        ),
-    };
+    let mut subtitle = format!("{} correlation.", correlation.method).trim_start().to_string();
+    if !correlation.families.is_empty() {
+        let families = count(n_families);
+        subtitle += " White lines part ";
+        subtitle += &format!("{families} families of features that measure nearly the same.");
+    }
     draw_heat_map(&HeatMap {
         title: "Which features move together".into(),
-        subtitle: subtitle.trim().to_string(),
+        subtitle,
         rows: names.clone(),
         columns: names,
         values: order.iter().map(|&r| order.iter().map(|&c| value(r, c)).collect()).collect(),

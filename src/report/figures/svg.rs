@@ -73,6 +73,7 @@ impl SvgInk {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "every stroke of a backend ends in this call")]
     fn element(&mut self, element: impl Display) -> Drawn {
         self.close_dots();
         let _ = writeln!(self.out, "{element}");

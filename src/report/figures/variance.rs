@@ -57,7 +57,8 @@ pub fn scree(scree: &Scree) -> Figure {
     }
     figure.line(vec![(frame.left, frame.bottom), (frame.right, frame.bottom)], MUTED);
     let noise = scree.noise.iter().take(n).enumerate();
-    noise_line(&mut figure, &frame, noise.map(|(i, v)| (middle(i), y.at(100.0 * v))).collect());
+    let noise: Vec<_> = noise.map(|(i, v)| (middle(i), y.at(100.0 * v))).collect();
+    noise_line(&mut figure, &frame, &noise);
     // Above the noise line, which would strike some of them through.
     for (x, y, label) in labels {
         let letters = small().ink(INK).bold().anchor(Anchor::Middle);
@@ -71,13 +72,13 @@ pub fn scree(scree: &Scree) -> Figure {
 }
 
 /// What noise would explain, and its name in the free corner.
-fn noise_line(figure: &mut Figure, frame: &Frame, noise: Vec<(f64, f64)>) {
+fn noise_line(figure: &mut Figure, frame: &Frame, noise: &[(f64, f64)]) {
     if noise.is_empty() {
         return;
     }
     let ink = Ink::from(CONTRAST).width(2.0);
-    figure.line(noise.clone(), ink);
-    for at in &noise {
+    figure.line(noise.to_vec(), ink);
+    for at in noise {
         figure.dot(*at, 3.2, CONTRAST);
     }
     let (left, y) = (frame.right - 186.0, frame.top + 10.0);
