@@ -9,8 +9,8 @@ use crate::seed::{Seed, Stream};
 /// An image whose truth is known: randomly shaped blobs, none touching another.
 ///
 /// Every blob is a star-shaped region `rho <= 1 + wobble(angle)` in its own stretched and turned
-/// coordinates. Its volume does not depend on whether it is elongated, so that shape, not size, tells
-/// the two groups apart. Labels are numbered in the order of their first pixel.
+/// coordinates. The two kinds differ in shape first, and overlap little in size and brightness: the
+/// elongated ones are the larger and brighter half. Labels are numbered in the order of their first pixel.
 ///
 /// # Determinism
 /// The same parameters and seed give the same image, labels and truth.
@@ -197,14 +197,16 @@ impl BlobsParams {
         let (low, high) = self.radius;
         let aspect_ratio =
             if elongated { between(&mut stream, 1.9, 3.0) } else { between(&mut stream, 1.0, 1.3) };
+        // Kinds of cells differ in more than one trait.
+        let kind = f64::from(u8::from(elongated));
         Blob {
             label: 0,
             elongated,
             center: grid.extent().map(|length| stream.uniform() * (length as f64 - 1.0).max(0.0)),
-            radius: low * (high / low).powf(stream.uniform()),
+            radius: low * (high / low).powf((kind + stream.uniform()) / 2.0),
             aspect_ratio,
             angle: stream.uniform() * TAU / 2.0,
-            brightness: between(&mut stream, 90.0, 190.0),
+            brightness: between(&mut stream, 90.0 + 50.0 * kind, 140.0 + 50.0 * kind),
             wobble: N_WAVES.map(|n| Wave {
                 height: between(&mut stream, 0.0, 0.3 / n),
                 phase: stream.uniform() * TAU,

@@ -236,7 +236,7 @@ pub static PROPERTIES: &[Property] = &[
         .also(&["AreaShape_Area", "Size in pixels", "object_area", "Nucleus_Area", "Cell_Area", "physical_size", "pixel_count"]),
     core("volume", Unit::Length(3)).dims(Three).sk("area").says("Volume of the voxels of the object: their number times the volume of a voxel.", "> 0")
         .also(&["AreaShape_Volume", "vol", "Size in voxels", "Volume (unit)"]),
-    core("num_pixels", Unit::Pixel).says("Number of pixels (voxels).", "1 and more")
+    core("num_pixels", Unit::Pixel).role(Metadata).says("Number of pixels (voxels).", "1 and more")
         .also(&["number_of_pixels", "voxel_count", "n_pixels", "Num pixels", "npixels"]),
     core("area_bbox", Unit::Length(2)).dims(Two).old("bbox_area").says("Area of the bounding box.", ">= area")
         .also(&["AreaShape_BoundingBoxArea"]),

@@ -70,8 +70,7 @@ pub struct RankedFeature {
     pub held_out_correlation: Option<f64>,
     /// Area under the ROC curve for telling a group from the rest, best group, folded to 0.5..1.
     pub auc: f64,
-    /// Share of runs in which the feature's family was among the strongest ones, as many as are on the
-    /// short list.
+    /// Share of runs on whose own short list the feature's family stands.
     pub frequency: f64,
     /// Family of correlated features, from 1.
     pub family: usize,
@@ -90,7 +89,7 @@ pub struct Selection {
     pub chosen: Vec<String>,
     /// Balanced accuracy, out of bag, of a small forest on the short list alone.
     pub balanced_accuracy: f64,
-    /// Number of runs looked at.
+    /// Number of runs whose own short list was made: all, unless more than ten differ.
     pub n_runs: usize,
     /// Features that separate the groups only when they take part in making them.
     pub circular: Vec<String>,
@@ -141,8 +140,8 @@ impl Selection {
         });
         let representatives = representatives(&family_sets, &order);
         let short_list = suffices::short_list(features, consensus, &representatives, seed)?;
-        let top = short_list.columns.len().max(1);
-        let frequencies = top_shares(&strengths, &family_sets, top);
+        let (frequencies, n_judged) =
+            suffices::frequencies(features, runs, &representatives, &family_sets, seed)?;
         let family_of = |c: usize| family_sets.iter().position(|f| f.contains(&c)).unwrap_or(0);
         let ranking: Vec<RankedFeature> = order
             .iter()
@@ -160,7 +159,7 @@ impl Selection {
                 chosen: short_list.columns.contains(&c),
             })
             .collect();
-        Ok(Self::conclude(features, ranking, short_list, runs.len()))
+        Ok(Self::conclude(features, ranking, short_list, n_judged))
     }
 
     fn conclude(
@@ -185,7 +184,7 @@ impl Selection {
             .min()
             .unwrap_or(0);
         let mut sentence = format!(
-            "{} {} the groups (among the strongest in {n_always} of {n_runs} runs)",
+            "{} {} the groups (chosen in {n_always} of {n_runs} runs)",
             listed(&chosen),
             if chosen.len() == 1 { "separates" } else { "separate" },
         );
@@ -320,18 +319,4 @@ fn representatives(family_sets: &[Vec<usize>], order: &[usize]) -> Vec<usize> {
         strongest == Some(&c)
     };
     order.iter().filter(first_of_family).copied().collect()
-}
-
-/// Per family, the share of runs in which it is among the `top` strongest; a family is as strong as its
-/// strongest member.
-fn top_shares(strengths: &[Vec<f64>], family_sets: &[Vec<usize>], top: usize) -> Vec<f64> {
-    let mut counts = vec![0usize; family_sets.len()];
-    for run in strengths {
-        let strength = |f: &Vec<usize>| f.iter().map(|&c| run[c]).fold(0.0, f64::max);
-        let of_family: Vec<f64> = family_sets.iter().map(strength).collect();
-        let mut order: Vec<usize> = (0..of_family.len()).collect();
-        order.sort_by(|&a, &b| of_family[b].total_cmp(&of_family[a]).then(a.cmp(&b)));
-        order.iter().take(top).for_each(|&family| counts[family] += 1);
-    }
-    counts.iter().map(|&c| c as f64 / strengths.len() as f64).collect()
 }

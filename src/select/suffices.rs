@@ -1,7 +1,10 @@
 //! The shortest list of features that tells the groups apart: greedy, judged out of bag.
 
+use std::collections::BTreeMap;
+
 use linfa::traits::Fit;
 
+use super::Grouping;
 use crate::classify::RandomForest;
 use crate::classify::metrics::Confusion;
 use crate::error::Result;
@@ -13,6 +16,10 @@ const WORTHWHILE_GAIN: f64 = 0.02;
 const MAX_CANDIDATES: usize = 8;
 /// Rows the small forests are grown on; evenly spread over the table.
 const MAX_ROWS: usize = 4_000;
+/// The same for the short lists of single runs, which are counted, not reported.
+const MAX_RUN_ROWS: usize = 1_000;
+/// Different groupings that get a short list of their own, the most frequent first.
+const MAX_GROUPINGS: usize = 10;
 
 /// The chosen columns, and what they achieve.
 pub struct ShortList {
@@ -29,7 +36,43 @@ pub fn short_list(
     candidates: &[usize],
     seed: u64,
 ) -> Result<ShortList> {
-    let step = features.n_rows().div_ceil(MAX_ROWS).max(1);
+    greedy(features, labels, candidates, MAX_ROWS, seed)
+}
+
+/// Per family, the share of runs on whose short list it stands, and how many runs were judged.
+///
+/// Runs that found the same groups share one short list.
+pub fn frequencies(
+    features: &Features,
+    runs: &[Grouping],
+    candidates: &[usize],
+    family_sets: &[Vec<usize>],
+    seed: u64,
+) -> Result<(Vec<f64>, usize)> {
+    let mut counts: BTreeMap<&[usize], usize> = BTreeMap::new();
+    runs.iter().for_each(|run| *counts.entry(&run.labels).or_default() += 1);
+    let mut groupings: Vec<(&[usize], usize)> = counts.into_iter().collect();
+    groupings.sort_by_key(|&(_, n_runs)| std::cmp::Reverse(n_runs));
+    groupings.truncate(MAX_GROUPINGS);
+    let n_judged: usize = groupings.iter().map(|g| g.1).sum();
+    let mut chosen = vec![0usize; family_sets.len()];
+    for (labels, n_runs) in groupings {
+        let list = greedy(features, labels, candidates, MAX_RUN_ROWS, seed)?;
+        for (count, family) in chosen.iter_mut().zip(family_sets) {
+            *count += n_runs * usize::from(list.columns.iter().any(|c| family.contains(c)));
+        }
+    }
+    Ok((chosen.iter().map(|&n| n as f64 / n_judged as f64).collect(), n_judged))
+}
+
+fn greedy(
+    features: &Features,
+    labels: &[usize],
+    candidates: &[usize],
+    max_rows: usize,
+    seed: u64,
+) -> Result<ShortList> {
+    let step = features.n_rows().div_ceil(max_rows).max(1);
     let rows: Vec<usize> = (0..features.n_rows()).step_by(step).collect();
     let features = features.select_rows(&rows);
     let labels: Vec<usize> = rows.iter().map(|&row| labels[row]).collect();

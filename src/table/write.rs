@@ -139,7 +139,9 @@ fn format_rows(cells: &[Cells], rows: std::ops::Range<usize>, delimiter: u8) -> 
 fn plain(column: &Column) -> Result<Column> {
     let target = match column.dtype() {
         DataType::Boolean => DataType::Boolean,
-        d if d.is_integer() && *d != DataType::UInt64 => DataType::Int64,
+        // As digits: the upper half of them is no Int64.
+        DataType::UInt64 => DataType::String,
+        d if d.is_integer() => DataType::Int64,
         d if d.is_primitive_numeric() => DataType::Float64,
         _ => DataType::String,
     };

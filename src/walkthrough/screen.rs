@@ -104,6 +104,9 @@ impl Outcome {
             n => format!("{} objects do not", count(n)),
         };
         Some(match map.resolution {
+            Some(band) if band.from == 1 => {
+                format!("{} runs: even nearest neighbours keep their place; {moving}", map.n_runs)
+            }
             Some(band) => format!(
                 "{} runs: groups of {} objects and larger keep their place; {moving}",
                 map.n_runs,

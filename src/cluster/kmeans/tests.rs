@@ -1,3 +1,5 @@
+//! K-means against slow formulas and reference numbers.
+
 use ndarray::{Axis, array, concatenate};
 
 use super::*;

@@ -220,6 +220,10 @@ impl TsneParams {
         let n = matrix.nrows();
         let perplexity = affinity::perplexity(self.perplexity, n)?;
         let near = Neighbors::find(matrix, affinity::n_neighbors(perplexity, n - 1), self.metric)?;
+        if near.distances.iter().any(|d| !d.is_finite()) {
+            return Err(Error::data("distances between rows exceed single precision")
+                .help("standardize the features first"));
+        }
         Ok(Affinities::symmetric(&Conditional::calibrate(&near, perplexity), perplexity))
     }
 

@@ -1,3 +1,5 @@
+//! t-SNE against slow formulas and reference numbers.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The forces against their definition.
+
 use super::*;
 use crate::seed::Seed;
 
