@@ -112,9 +112,6 @@ pub struct Neighbors {
     pub distances: Array2<f32>,
 }
 
-/// Above this many rows [`Neighbors::find`] no longer compares all pairs.
-const CROSSOVER_ROWS: usize = 150_000;
-
 impl Neighbors {
     /// The exact neighbours by comparing all pairs of rows.
     ///
@@ -131,12 +128,11 @@ impl Neighbors {
         Ok(Self::from_hits(&nearest_rows(rows, rows, k, metric.gap(), true), k, metric))
     }
 
-    /// The neighbours by the fastest way that is exact, or above 150,000 rows nearly so.
+    /// The neighbours by the fastest way there is; at present that is [`exact`](Self::exact) at any size.
     ///
     /// # Errors
     /// As [`exact`](Self::exact).
     pub fn find(matrix: ArrayView2<'_, f64>, k: usize, metric: Metric) -> Result<Self> {
-        let _ = CROSSOVER_ROWS;
         Self::exact(matrix, k, metric)
     }
 

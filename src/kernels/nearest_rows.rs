@@ -201,7 +201,7 @@ impl Search<'_> {
             let base = first + (next + skipped) * lanes;
             for (q, list) in lists.iter_mut().enumerate() {
                 let sums = &sums[q * lanes..(q + 1) * lanes];
-                if !sums.iter().fold(false, |any, sum| any | (*sum > list.bar)) {
+                if sums.iter().all(|sum| *sum <= list.bar) {
                     continue;
                 }
                 for (j, &sum) in (base..).zip(sums) {
@@ -270,7 +270,10 @@ impl Frame {
         for row in references.values.chunks_exact(references.width) {
             centre.iter_mut().zip(row).for_each(|(c, x)| *c += x);
         }
-        centre.iter_mut().for_each(|c| *c /= references.len().max(1) as f64);
+        let n = references.len().max(1) as f64;
+        for c in &mut centre {
+            *c /= n;
+        }
         let largest = [references, queries]
             .iter()
             .flat_map(|rows| rows.values.chunks_exact(rows.width))
@@ -450,7 +453,10 @@ macro_rules! skim_in_registers {
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256, _CMP_GT_OQ, _mm256_andnot_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+        _mm256_movemask_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    };
 
     #[target_feature(enable = "avx2,fma")]
     fn subtract_absolute(x: __m256, y: __m256, sum: __m256) -> __m256 {
@@ -492,7 +498,10 @@ mod avx2 {
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m512, _CMP_GT_OQ, _mm512_abs_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    };
 
     #[target_feature(enable = "avx512f")]
     fn subtract_absolute(x: __m512, y: __m512, sum: __m512) -> __m512 {

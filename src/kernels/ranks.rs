@@ -42,6 +42,7 @@ impl Columns {
     }
 
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only then is it compiled for its caller's features")]
     fn count_nearer_plainly(&self, query: &[f64], hits: &[Hit]) -> Vec<usize> {
         let mut counts = vec![0; hits.len()];
         let mut gaps = [0.0; BLOCK];

@@ -1,5 +1,5 @@
 """Writes umap.json: local scales, fuzzy graphs and curve constants of umap-learn on given neighbours, and
-trustworthiness of scikit-learn, for the tests of src/embed/umap and src/embed/quality.
+trustworthiness of scikit-learn, for the tests of src/embed/umap and of src/embed/quality.rs.
 
 python 3.11, numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1, umap-learn 0.5.12
 usage: python make_umap.py > umap.json

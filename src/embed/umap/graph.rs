@@ -113,7 +113,7 @@ const TOLERANCE: f64 = 1e-5;
 const LEAST_SIGMA: f64 = 1e-3;
 
 /// Finds for each row the sigma at which the memberships of its neighbours sum to
-/// `log2(n_neighbors)` (McInnes et al. 2018, algorithm 3, as umap-learn computes it).
+/// `log2(n_neighbors)` (arXiv:1802.03426, algorithm 3, as umap-learn computes it).
 ///
 /// `own` is 1 where the rows are their own nearest neighbours at distance 0, which umap-learn
 /// counts in `n_neighbors` but not in the sum, and 0 where the rows are new.
@@ -167,7 +167,7 @@ fn solve_sigma(beyond: &[f64], target: f64) -> f64 {
         } else {
             low = sigma;
         }
-        sigma = if high.is_infinite() { 2.0 * sigma } else { (low + high) / 2.0 };
+        sigma = if high.is_infinite() { 2.0 * sigma } else { f64::midpoint(low, high) };
     }
     sigma
 }

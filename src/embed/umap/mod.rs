@@ -1,7 +1,6 @@
 //! A feature matrix enters; a map of its rows leaves, on which neighbours stay neighbours.
 //!
-//! Uniform manifold approximation and projection: McInnes, Healy and Melville, *UMAP*, 2018
-//! (arXiv:1802.03426). The fuzzy graph equals umap-learn's on the same neighbours; the layout is
+//! Uniform manifold approximation and projection (arXiv:1802.03426, 2018). The fuzzy graph equals umap-learn's on the same neighbours; the layout is
 //! its own, parallel and the same for any number of threads.
 
 mod curve;

@@ -212,7 +212,9 @@ fn centres_of(parts: &[Vec<u32>], matrix: ArrayView2<f64>, n_components: usize) 
     }
     let mut means = Array2::zeros((parts.len(), matrix.ncols()));
     for (mut mean, part) in means.rows_mut().into_iter().zip(parts) {
-        part.iter().for_each(|&i| mean += &matrix.row(i as usize));
+        for &i in part {
+            mean += &matrix.row(i as usize);
+        }
         mean /= part.len() as f64;
     }
     let mut centres = principal_components(means.view(), n_components);

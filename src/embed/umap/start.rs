@@ -58,7 +58,9 @@ pub(super) fn spread<const D: usize>(start: &Array2<f64>, seed: Seed) -> Vec<[f3
         let low = places.iter().fold(f32::INFINITY, |low, place| low.min(place[d]));
         let high = places.iter().fold(f32::NEG_INFINITY, |high, place| high.max(place[d]));
         let stretch = if high > low { SIDE / (high - low) } else { 0.0 };
-        places.iter_mut().for_each(|place| place[d] = (place[d] - low) * stretch);
+        for place in &mut places {
+            place[d] = (place[d] - low) * stretch;
+        }
     }
     places
 }

@@ -21,7 +21,9 @@ pub(super) fn intersect(graph: &Graph, labels: &[Option<usize>], weight: f64) ->
         let mut row: Vec<(u32, f32)> = graph.row(i).map(|(j, w)| (j, w * factor(i, j))).collect();
         let strongest = row.iter().fold(0.0, |strongest: f32, edge| strongest.max(edge.1));
         if strongest > 0.0 {
-            row.iter_mut().for_each(|edge| edge.1 /= strongest);
+            for edge in &mut row {
+                edge.1 /= strongest;
+            }
         }
         row
     });
