@@ -54,7 +54,7 @@ impl Edges {
     pub fn perimeter(&self) -> f64 {
         let root = std::f64::consts::SQRT_2;
         let [straight, diagonal, mixed] = self.codes.map(|n| n as f64);
-        straight + diagonal * root + mixed * ((1.0 + root) / 2.0)
+        straight + diagonal * root + mixed * f64::midpoint(1.0, root)
     }
 
     /// scikit-image's `perimeter_crofton(image, 4)`, in pixels.

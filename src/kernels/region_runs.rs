@@ -82,7 +82,9 @@ pub fn group(keys: &[u32]) -> (Vec<u32>, Vec<usize>, Vec<u32>) {
 
 fn group_dense(keys: &[u32], smallest: usize, n_keys: usize) -> (Vec<u32>, Vec<usize>, Vec<u32>) {
     let mut next = vec![0u32; n_keys];
-    keys.iter().for_each(|&key| next[key as usize - smallest] += 1);
+    for &key in keys {
+        next[key as usize - smallest] += 1;
+    }
     let (mut distinct, mut begins, mut total) = (Vec::new(), Vec::new(), 0);
     for (offset, count) in next.iter_mut().enumerate() {
         if *count > 0 {

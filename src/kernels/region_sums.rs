@@ -294,7 +294,7 @@ fn shift_rest(sums: &mut [f64], stride: usize, by: f64) {
 
 /// The entries with power 0 along the axis of this stride.
 fn starts(stride: usize, n: usize) -> impl Iterator<Item = usize> {
-    (0..if stride < n { n } else { 0 }).filter(move |entry| entry / stride % 4 == 0)
+    (0..if stride < n { n } else { 0 }).filter(move |entry| (entry / stride).is_multiple_of(4))
 }
 
 #[cfg(test)]

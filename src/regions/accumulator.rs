@@ -297,7 +297,9 @@ fn merge(parts: &[Objects], n_channels: usize, keep_values: bool) -> Result<Obje
         })?;
         for channel in 0..n_channels {
             let mut sums = Intensity::default();
-            pieces.iter().for_each(|(part, slot)| sums.combine(&part.intensity[channel][*slot]));
+            for (part, slot) in &pieces {
+                sums.combine(&part.intensity[channel][*slot]);
+            }
             all.intensity[channel].push(sums);
             if keep_values {
                 join_values(&pieces, channel, &mut all.values[channel]);
@@ -353,5 +355,7 @@ fn join_values(pieces: &[(&Objects, usize)], channel: usize, out: &mut Vec<f64>)
         }
     }
     stretches.sort_unstable_by_key(|(span, _)| *span);
-    stretches.iter().for_each(|(_, values)| out.extend_from_slice(values));
+    for (_, values) in stretches {
+        out.extend_from_slice(values);
+    }
 }

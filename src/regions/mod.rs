@@ -15,6 +15,7 @@ mod partial;
 mod property;
 #[cfg(test)]
 mod reference;
+mod writers;
 
 use polars::prelude::DataFrame;
 

@@ -251,8 +251,7 @@ fn index_of(family: Index, rest: &str, glued: bool) -> Option<String> {
         Index::PerAxis => number().filter(|&n| n < 3).map(|n| n.to_string()),
         Index::Count(count) => number().filter(|&n| n < count as usize).map(|n| n.to_string()),
         Index::Percent => number().filter(|&n| n <= 100).map(|n| n.to_string()),
-        Index::Matrix => numbers(2),
-        Index::Powers => numbers(2),
+        Index::Matrix | Index::Powers => numbers(2),
     }
 }
 
