@@ -7,6 +7,7 @@ mod forest;
 mod groups;
 mod peer;
 mod regions;
+mod segment;
 mod table;
 mod tsne;
 mod umap;

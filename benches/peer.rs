@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 /// Each knows some stages and passes on the others.
-const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 6] = [
+const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 7] = [
     crate::forest::run,
     crate::groups::run,
     crate::regions::run,
+    crate::segment::run,
     crate::table::run,
     crate::tsne::run,
     crate::umap::run,
