@@ -320,6 +320,24 @@ mod tests {
     }
 
     #[test]
+    fn files_are_segmented_and_written_by_tiles() {
+        let folder = std::env::temp_dir().join(format!("polariscope-tiles-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // A side above 4,096 makes the file tiled.
+        let image = Blobs::params().shape(&[130, 4200]).n_objects(90).seed(3).make().unwrap().image;
+        image.save(folder.join("image.tif"), Existing::Keep).unwrap();
+        let file = ImageFile::open(folder.join("image.tif")).unwrap();
+        let params = Segmentation::params(Method::VoronoiOtsu).spot_sigma(3.0).outline_sigma(1.0);
+        let expected = params.segment(&image).unwrap().labels().unwrap();
+        let found = params.clone().tile(100).segment_file(&file, 0).unwrap();
+        found.save(folder.join("labels.tif"), Existing::Keep).unwrap();
+        assert_eq!(LabelImage::open(folder.join("labels.tif")).unwrap(), expected);
+        assert!(found.save(folder.join("labels.tif"), Existing::Keep).is_err());
+        assert_eq!(params.segment_file(&file, 0).unwrap().labels().unwrap(), expected);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn what_cannot_be_segmented_is_said() {
         let refused = |params: Segmentation, values: Vec<f32>, words: &str| {
             let grid = Grid::new(&[2, values.len() / 2]).unwrap();
