@@ -11,7 +11,7 @@ use polariscope::explain::TreeShap;
 use polariscope::table::Features;
 use serde_json::{Value, json};
 
-use crate::peer::timed;
+use crate::peer::{read_npy, timed};
 use crate::umap::read_npy;
 
 /// Stages `forest INPUT` (train on 4 of 5 rows, predict the fifth), `forest_folds INPUT` and

@@ -9,7 +9,7 @@ use polariscope::embed::{ExplainedVariance, Pca};
 use polariscope::table::Features;
 use serde_json::{Value, json};
 
-use crate::peer::timed;
+use crate::peer::{read_npy, timed};
 
 /// The quality and the time of one stage, or nothing if the stage is not ours.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
@@ -79,19 +79,4 @@ fn standardized(mut matrix: Array2<f64>) -> Array2<f64> {
         column.mapv_inplace(|v| (v - mean) / if std > 0.0 { std } else { 1.0 });
     }
     matrix
-}
-
-/// A two-dimensional little-endian f64 array in C order, as `numpy.save` writes it.
-fn read_npy(path: &str) -> Array2<f64> {
-    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..start]);
-    assert!(header.contains("'<f8'") && header.contains("False"), "{path}: not C-ordered f64");
-    let shape = header.split(['(', ')']).nth(1).unwrap_or_default();
-    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-    let values = bytes[start..]
-        .chunks_exact(8)
-        .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-        .collect();
-    Array2::from_shape_vec((shape[0], shape[1]), values).expect("the shape fits the values")
 }

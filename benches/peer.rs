@@ -1,6 +1,9 @@
 //! One stage on one input, timed the way the Python harness times the peers: the median of three runs after a warm-up.
 
+use std::path::Path;
 use std::time::Instant;
+
+use ndarray::Array2;
 
 /// Each knows some stages and passes on the others.
 const TOPICS: [fn(&str, &[String]) -> Option<serde_json::Value>; 7] = [
@@ -31,7 +34,7 @@ pub fn run(arguments: &[String]) {
 pub fn timed<T>(mut work: impl FnMut() -> T) -> (f64, f64, T) {
     let mut result = work();
     let mut figures = Vec::new();
-    for _ in 0..std::env::var("REP").map_or(3, |r| r.parse().unwrap()) {
+    for _ in 0..3 {
         let (cpu, wall) = (cpu_seconds(), Instant::now());
         result = work();
         figures.push((cpu_seconds() - cpu, wall.elapsed().as_secs_f64()));
@@ -41,6 +44,18 @@ pub fn timed<T>(mut work: impl FnMut() -> T) -> (f64, f64, T) {
     cpu.sort_by(f64::total_cmp);
     wall.sort_by(f64::total_cmp);
     (cpu[cpu.len() / 2], wall[wall.len() / 2], result)
+}
+
+/// A .npy file of f64 in row order: magic, version, header length, header text, values.
+pub fn read_npy(path: impl AsRef<Path>) -> Array2<f64> {
+    let bytes = std::fs::read(path).expect("an .npy file");
+    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..start]).into_owned();
+    assert!(header.contains("'<f8'") && header.contains("False"), "f64 in row order: {header}");
+    let shape = header.split(['(', ')']).nth(1).expect("a shape");
+    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let values = bytes[start..].as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
+    Array2::from_shape_vec((shape[0], shape[1]), values.collect()).expect("a full matrix")
 }
 
 /// User and system seconds of this process, from the kernel's own accounting (Linux; elsewhere the wall clock).

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use linfa::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::Array2;
 use polariscope::embed::tsne::{Tsne, TsneParams};
 use serde_json::{Value, json};
 
-use crate::peer::timed;
+use crate::peer::{read_npy, timed};
 
 /// Runs the stage if it is one of this file's.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
@@ -47,18 +46,4 @@ fn set(params: TsneParams, key: &str, value: f64) -> TsneParams {
         "seed" => params.seed(value as u64),
         _ => panic!("unknown key {key}"),
     }
-}
-
-/// The matrix of an .npy file, version 1, little-endian f64 in C order, as `numpy.save` writes it.
-fn read_npy(path: &str) -> Array2<f64> {
-    let bytes = std::fs::read(path).expect("an .npy file");
-    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..start]).into_owned();
-    assert!(header.contains("'<f8'") && header.contains("False"), "{header}");
-    let shape = header.split(['(', ')']).nth(1).expect("a shape");
-    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-    let values =
-        bytes[start..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8")));
-    Array2::from_shape_vec((shape[0], shape[1]), values.collect())
-        .expect("as many as the shape says")
 }

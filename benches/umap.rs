@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use linfa::traits::Fit;
-use ndarray::Array2;
 use polariscope::embed::neighbors::{Metric, Neighbors};
 use polariscope::embed::quality::Quality;
 use polariscope::embed::umap::{Init, Umap};
 use serde_json::{Value, json};
 
-use crate::peer::timed;
+use crate::peer::{read_npy, timed};
 
 /// Stages `neighbors INPUT [k=15]`.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
@@ -68,16 +67,4 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
         }
         _ => None,
     }
-}
-
-/// A .npy file of f64 in row order: magic, version, header length, header text, values.
-pub fn read_npy(path: &Path) -> Array2<f64> {
-    let bytes = std::fs::read(path).expect("the input can be read");
-    let header_end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..header_end]).to_string();
-    assert!(header.contains("'<f8'") && header.contains("False"), "f64 in row order: {header}");
-    let shape = header.split('(').nth(1).and_then(|s| s.split(')').next()).expect("a shape");
-    let shape: Vec<usize> = shape.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-    let values = bytes[header_end..].as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
-    Array2::from_shape_vec((shape[0], shape[1]), values.collect()).expect("a full matrix")
 }

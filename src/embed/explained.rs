@@ -576,7 +576,7 @@ mod tests {
     fn features_on_a_map() {
         let map = table(200, &[1.0, 1.0], 8);
         let mut rows = Array2::zeros((200, 3));
-        rows.column_mut(0).assign(&(&map.column(0) * 2.0 - &map.column(1)));
+        rows.column_mut(0).assign(&(&map.column(0) * 2.0 - map.column(1)));
         rows.column_mut(1).assign(&table(200, &[1.0], 9).column(0));
         let data = DatasetBase::from(rows.view());
         let found = r_squared_on_map(&data, map.view()).unwrap();

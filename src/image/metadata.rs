@@ -120,7 +120,9 @@ fn shaped(json: &str, n_pages: usize) -> Result<Axes> {
     };
     let lengths: Vec<usize> = described["shape"]
         .as_array()
-        .map(|lengths| lengths.iter().filter_map(|n| n.as_u64()).map(|n| n as usize).collect())
+        .map(|lengths| {
+            lengths.iter().filter_map(serde_json::Value::as_u64).map(|n| n as usize).collect()
+        })
         .unwrap_or_default();
     let Some(names) = described["axes"].as_str().filter(|names| names.len() == lengths.len())
     else {

@@ -203,7 +203,7 @@ impl BlobsParams {
             label: 0,
             elongated,
             center: grid.extent().map(|length| stream.uniform() * (length as f64 - 1.0).max(0.0)),
-            radius: low * (high / low).powf((kind + stream.uniform()) / 2.0),
+            radius: low * (high / low).powf(f64::midpoint(kind, stream.uniform())),
             aspect_ratio,
             angle: stream.uniform() * TAU / 2.0,
             brightness: between(&mut stream, 90.0 + 50.0 * kind, 140.0 + 50.0 * kind),

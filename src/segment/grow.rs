@@ -169,7 +169,7 @@ impl<'a> Part<'a> {
     /// The offsets to all neighbours, or to those that share a face.
     fn neighbours(&self, corners: bool) -> Vec<isize> {
         let (row, layer) = (self.extent[2] as isize, (self.extent[1] * self.extent[2]) as isize);
-        let depth = if self.mask.extent[0] == 1 { 0 } else { 1isize };
+        let depth = isize::from(self.mask.extent[0] != 1);
         let mut offsets = Vec::new();
         for dz in -depth..=depth {
             for dy in -1..=1isize {

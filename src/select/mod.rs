@@ -255,7 +255,7 @@ impl ColumnRanks {
 
 /// Pearson correlation of two rankings; 0 when one of them is constant.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let mean = (a.len() as f64 + 1.0) / 2.0;
+    let mean = f64::midpoint(a.len() as f64, 1.0);
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
     for (&a, &b) in a.iter().zip(b) {
         let (a, b) = (a - mean, b - mean);

@@ -237,7 +237,7 @@ impl Overlaps {
         let n_levels = scales.sizes.len() + 1;
         let n_pairs = n_spaces * (n_spaces - 1) / 2;
         let spaces: Vec<ArrayView2<'_, f64>> =
-            runs.iter().map(|run| run.view()).chain([features.view()]).collect();
+            runs.iter().map(ndarray::ArrayBase::view).chain([features.view()]).collect();
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {
@@ -359,9 +359,10 @@ mod tests {
         for point in &stability.curve {
             let slow = slow_r_nx(&runs[0], &runs[1], point.k);
             assert!((point.repeatability.value - slow).abs() < 1e-12, "{point:?} {slow}");
-            let faith = (slow_r_nx(&runs[0], &features, point.k)
-                + slow_r_nx(&runs[1], &features, point.k))
-                / 2.0;
+            let faith = f64::midpoint(
+                slow_r_nx(&runs[0], &features, point.k),
+                slow_r_nx(&runs[1], &features, point.k),
+            );
             assert!((point.faithfulness - faith).abs() < 1e-12);
         }
     }

@@ -71,14 +71,16 @@ impl Verdict {
     pub fn of(evidence: &Evidence) -> Self {
         let findings = findings(evidence);
         let light = findings.iter().map(|f| f.0).min().unwrap_or(Light::Green);
-        let reason =
-            findings.into_iter().find(|f| f.0 == light).map(|f| f.1).unwrap_or_else(|| {
+        let reason = findings.into_iter().find(|f| f.0 == light).map_or_else(
+            || {
                 format!(
                     "runs agree (ARI {:.2}, worst {:.2}), every group returns in subsamples, \
                  and a single population is improbable (p = {:.2})",
                     evidence.ari, evidence.ari_worst, evidence.null_p
                 )
-            });
+            },
+            |f| f.1,
+        );
         let k = evidence.k;
         let sentence = match light {
             Light::Green => format!(

@@ -35,9 +35,10 @@ impl Classes {
     /// An unknown column, numbers that are not whole, or more classes than 1,000.
     pub fn of(frame: &DataFrame, column: &str) -> Result<Self> {
         let values = find(frame, column)?;
-        let (names, labels) = match numbers(values).filter(|_| !values.dtype().is_bool()) {
-            Some(numbers) => whole_numbers(&numbers).map_err(|e| e.at_column(column))?,
-            None => {
+        let (names, labels) =
+            if let Some(numbers) = numbers(values).filter(|_| !values.dtype().is_bool()) {
+                whole_numbers(&numbers).map_err(|e| e.at_column(column))?
+            } else {
                 let text = values
                     .cast(&DataType::String)
                     .map_err(|e| Error::data(e.to_string()).at_column(column))?;
@@ -47,8 +48,7 @@ impl Classes {
                 let position = |v: &str| names.binary_search_by(|n| n.as_str().cmp(v)).ok();
                 let labels = text.iter().map(|v| v.and_then(position)).collect();
                 (names, labels)
-            }
-        };
+            };
         if names.len() > MAX_CLASSES {
             return Err(Error::data(format!("{} different values are no classes", names.len()))
                 .at_column(column)

@@ -39,12 +39,12 @@ impl Outcome {
 
     fn fill(&self, draft: &Path) -> Result<()> {
         let objects = self.objects()?;
-        table::write(&objects, &draft.join("objects.parquet"), Existing::Overwrite)?;
-        table::write(&objects, &draft.join("objects.csv"), Existing::Overwrite)?;
-        table::write(&self.feature_table()?, &draft.join("features.csv"), Existing::Overwrite)?;
+        table::write(&objects, draft.join("objects.parquet"), Existing::Overwrite)?;
+        table::write(&objects, draft.join("objects.csv"), Existing::Overwrite)?;
+        table::write(&self.feature_table()?, draft.join("features.csv"), Existing::Overwrite)?;
         text(draft, "recipe.toml", &self.recipe.to_toml()?)?;
         if let Some(forest) = &self.forest {
-            forest.model.save(&draft.join("model.json"), Existing::Overwrite)?;
+            forest.model.save(draft.join("model.json"), Existing::Overwrite)?;
             text(draft, "model.cl", &forest.model.to_cl("TableRowClassifier")?)?;
             text(draft, "model.wgsl", &forest.model.to_wgsl()?)?;
         }

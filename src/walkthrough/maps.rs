@@ -53,7 +53,7 @@ impl UmapRuns {
         let quality =
             Quality::measure(features.matrix(), shown, neighbors(features), Metric::Euclidean)?;
         let r_squared = r_squared_on_map(features, shown)?;
-        Ok(Some(Self { stability, quality, r_squared, runs }))
+        Ok(Some(Self { runs, stability, quality, r_squared }))
     }
 
     /// The run that agrees best with the others: the one to show.

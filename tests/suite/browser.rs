@@ -2,8 +2,6 @@
 //!
 //! Without Chromium the tests print `skipped: no chromium`; with `EXPLORE_BROWSER=require` they fail.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

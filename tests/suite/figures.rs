@@ -1,8 +1,6 @@
 //! Every figure with made-up data: none panics, each is a document, sizes stay in bounds. With
 //! `POLARISCOPE_GALLERY=FOLDER` the pictures are written there to be looked at.
 
-#![expect(clippy::unwrap_used, clippy::wildcard_imports, reason = "a test of all figures")]
-
 use ndarray::Array2;
 
 use polariscope::report::figures::*;
@@ -392,7 +390,8 @@ fn the_whole_page_stays_small() {
     columns.push(column("umap_0", "", b.x.clone()));
     columns.push(column("umap_1", "", b.y.clone()));
     let turned = |r: usize| {
-        let shift = |i: usize| if i % 15 == 0 { r as f64 - 3.0 } else { 0.1 * (i * r % 7) as f64 };
+        let shift =
+            |i: usize| if i.is_multiple_of(15) { r as f64 - 3.0 } else { 0.1 * (i * r % 7) as f64 };
         let x = b.x.iter().enumerate().map(|(i, x)| x + shift(i)).collect();
         (x, b.y.clone())
     };

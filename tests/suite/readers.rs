@@ -197,7 +197,7 @@ fn second_headers_and_units() {
         "Image_ImageNumber,Nuclei_AreaShape_Area,Nuclei_AreaShape_Extent\n1,5,0.5\n1,6,0.6\n",
     );
     // Files glued together.
-    let glued = format!("label,area,mean\n1,10.5,3\nlabel,area,mean\n2,11.5,4\n3,12.5,5\n");
+    let glued = "label,area,mean\n1,10.5,3\nlabel,area,mean\n2,11.5,4\n3,12.5,5\n".to_string();
     warned(&check(glued, expected), "line 3: a line that repeats the header");
     // No header at all; pandas' counted columns are one.
     let warnings = check("5,0.5\n6,0.6\n", "column_1,column_2\n5,0.5\n6,0.6\n");
@@ -489,7 +489,7 @@ fn tables_of_pyarrow() {
     for name in files.into_iter().chain(["stream.arrows", "zstd.arrows"]) {
         let table = Table::open(reference(name)).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(csv(&table), expected, "{name}");
-        let said = if name.starts_with("lists") { 1 } else { 0 };
+        let said = usize::from(name.starts_with("lists"));
         assert_eq!(table.warnings.len(), said, "{name}: {:?}", table.warnings);
     }
 }

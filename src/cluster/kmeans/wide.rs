@@ -1,6 +1,10 @@
 //! The inner loops for processors with AVX2: eight rows in a vector, two vectors a tile. Each has a plain twin.
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m256, _CMP_LT_OQ, _mm256_add_ps, _mm256_blendv_ps, _mm256_castsi256_ps, _mm256_cmp_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+};
 
 use super::nearest::{Centres, GROUP};
 use super::points::TILE;

@@ -180,7 +180,7 @@ impl<'a> Directories<'a> {
         let word = self.word;
         let (count_bytes, entry_bytes) = if word == 8 { (8, 20) } else { (2, 12) };
         let n_entries = self.number(&self.bytes.read(at, count_bytes)?);
-        let n_bytes = n_entries.checked_mul(entry_bytes).unwrap_or(u64::MAX);
+        let n_bytes = n_entries.saturating_mul(entry_bytes);
         self.spend(n_bytes.saturating_add(64))?;
         let start = at.saturating_add(count_bytes);
         let entries = self.bytes.read(start, n_bytes.saturating_add(word as u64))?;
@@ -271,7 +271,7 @@ impl<'a> Directories<'a> {
         let inline = &entry[4 + self.word..];
         let size = number_bytes(kind)
             .map_or(if kind == 5 || kind == 10 || kind == 12 { 8 } else { 1 }, |n| n as u64);
-        let n_bytes = count.checked_mul(size).unwrap_or(u64::MAX);
+        let n_bytes = count.saturating_mul(size);
         if n_bytes <= self.word as u64 {
             return Ok((kind, inline[..n_bytes as usize].to_vec()));
         }
