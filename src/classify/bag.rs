@@ -116,7 +116,9 @@ fn mean_importances<'a>(trees: impl Iterator<Item = &'a Vec<f64>>, d: usize) -> 
     }
     let total: f64 = mean.iter().sum();
     if total > 0.0 {
-        mean.iter_mut().for_each(|m| *m /= total);
+        for share in &mut mean {
+            *share /= total;
+        }
     }
     mean
 }
@@ -154,7 +156,9 @@ fn unseen_outputs(
             }
             // A row without a vote divides 0 by 0: NaN, as documented.
             sums.chunks_mut(k).zip(votes).for_each(|(sums, n)| {
-                sums.iter_mut().for_each(|s| *s /= f64::from(n));
+                for sum in sums {
+                    *sum /= f64::from(n);
+                }
             });
             sums
         })

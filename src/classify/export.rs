@@ -1,4 +1,4 @@
-//! The same forest as program text: OpenCL as APOC reads and writes it, and a WGSL compute shader.
+//! The same forest as program text: `OpenCL` as APOC reads and writes it, and a WGSL compute shader.
 //!
 //! Both work in `f32` and go left on `x < T`. `T` is the smallest `f32` above our threshold, so a
 //! row of `f32` values takes the way that it takes here; two training values closer than an `f32`
@@ -36,18 +36,17 @@ impl Model {
         let importances: Vec<String> =
             self.summary().importances.iter().map(|x| format!("{x:?}")).collect();
         let n_features = self.trees().n_features();
-        let inputs: String = (0..n_features).map(|i| format!("IMAGE_in{i}_TYPE in{i}, ")).collect();
-        let reads: String = (0..n_features)
-            .map(|i| {
-                format!(
-                    " float i{i} = READ_IMAGE(in{i}, sampler, POS_in{i}_INSTANCE(x,y,z,0)).x;\n"
-                )
-            })
-            .collect();
-        let sums: String = (0..classes).map(|k| format!(" float s{k}=0;\n")).collect();
-        let winner: String = (1..classes)
-            .map(|k| format!(" if (max_s < s{k}) {{\n  max_s = s{k};\n  cls={};\n }}\n", k + 1))
-            .collect();
+        let each = |n: std::ops::Range<usize>, line: fn(usize) -> String| {
+            n.map(line).collect::<Vec<_>>().concat()
+        };
+        let inputs = each(0..n_features, |i| format!("IMAGE_in{i}_TYPE in{i}, "));
+        let reads = each(0..n_features, |i| {
+            format!(" float i{i} = READ_IMAGE(in{i}, sampler, POS_in{i}_INSTANCE(x,y,z,0)).x;\n")
+        });
+        let sums = each(0..classes, |k| format!(" float s{k}=0;\n"));
+        let winner = each(1..classes, |k| {
+            format!(" if (max_s < s{k}) {{\n  max_s = s{k};\n  cls={};\n }}\n", k + 1)
+        });
         Ok(format!(
             "/*\nOpenCL RandomForestClassifier\n\
              classifier_class_name = {classifier_class_name}\n\
@@ -160,7 +159,9 @@ fn write_tree(
     let mut open = vec![Step::Node(0, 0)];
     while let Some(step) = open.pop() {
         match step {
-            Step::Text(depth, line) => *text += &format!("{}{line}\n", " ".repeat(depth)),
+            Step::Text(depth, line) => {
+                let _ = writeln!(text, "{}{line}", " ".repeat(depth));
+            }
             Step::Node(i, depth) => match tree.kind(i) {
                 Kind::Split { feature, threshold, left } => {
                     let threshold =
@@ -168,7 +169,7 @@ fn write_tree(
                             threshold * s.scale[feature] + s.center[feature]
                         }));
                     let value = (language.value)(feature);
-                    *text += &format!("{}if({value}<{threshold:?}){{\n", " ".repeat(depth));
+                    let _ = writeln!(text, "{}if({value}<{threshold:?}){{", " ".repeat(depth));
                     open.extend([
                         Step::Text(depth, "}"),
                         Step::Node(left + 1, depth + 1),
@@ -180,7 +181,7 @@ fn write_tree(
                     for (k, value) in tree.leaf_values(leaf, n_outputs).iter().enumerate() {
                         if *value != 0.0 {
                             let sum = (language.sum)(k);
-                            *text += &format!("{}{sum}+={value:?};\n", " ".repeat(depth));
+                            let _ = writeln!(text, "{}{sum}+={value:?};", " ".repeat(depth));
                         }
                     }
                 }

@@ -283,6 +283,35 @@ impl Model {
 
     /// Reads a model file, ours or a dump of a scikit-learn forest.
     ///
+    /// A dump is written by these lines of Python:
+    ///
+    /// ```python
+    /// import json
+    ///
+    /// def dump(forest, path):
+    ///     classes = getattr(forest, "classes_", None)      # None: a regression
+    ///     trees = [tree.tree_ for tree in forest.estimators_]
+    ///     json.dump({
+    ///         "format": "scikit-learn forest",
+    ///         "n_features": int(forest.n_features_in_),
+    ///         "n_outputs": 1 if classes is None else len(classes),
+    ///         "output": "regression value" if classes is None else "class probability",
+    ///         "classes": None if classes is None else classes.tolist(),
+    ///         "feature_names": list(getattr(forest, "feature_names_in_", [])) or None,
+    ///         "trees": [{
+    ///             "children_left": t.children_left.tolist(),
+    ///             "children_right": t.children_right.tolist(),
+    ///             "feature": t.feature.tolist(),
+    ///             "threshold": t.threshold.tolist(),
+    ///             "cover": t.weighted_n_node_samples.tolist(),
+    ///             "value": t.value[:, 0, :].tolist(),
+    ///         } for t in trees],
+    ///     }, open(path, "w"))
+    /// ```
+    ///
+    /// scikit-learn rounds a value to `f32` before it compares; thresholds are moved so that doubles take
+    /// the same ways.
+    ///
     /// # Errors
     /// A file that cannot be read, is no model, or has a number in it that cannot be.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {

@@ -225,7 +225,9 @@ impl ForestParams<RandomForest> {
             ClassWeight::Uniform => Ok(None),
             ClassWeight::Balanced => {
                 let mut counts = vec![0usize; classes.len()];
-                labels.iter().for_each(|&l| counts[usize::from(l)] += 1);
+                for &label in labels {
+                    counts[usize::from(label)] += 1;
+                }
                 let even = labels.len() as f64 / classes.len() as f64;
                 Ok(Some(counts.into_iter().map(|c| even / c as f64).collect()))
             }

@@ -1,5 +1,7 @@
 //! One decision tree: flat nodes in, leaves and texts out. Checked when it is made, so that no walk can go astray.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -129,6 +131,7 @@ impl Tree {
     }
 
     /// The leaf on which the walker stands, or one step down.
+    #[expect(clippy::inline_always, reason = "a call would cost as much as the step")]
     #[inline(always)]
     fn step(&self, walker: &mut Walker, row: &[f64]) -> Option<u32> {
         let node = self.nodes[walker.at];
@@ -206,7 +209,7 @@ impl Tree {
         let mut open = vec![(0, 0, String::new())];
         while let Some((i, depth, condition)) = open.pop() {
             if !condition.is_empty() {
-                text += &format!("{}{condition}\n", "|   ".repeat(depth - 1));
+                let _ = writeln!(text, "{}{condition}", "|   ".repeat(depth - 1));
             }
             match self.kind(i) {
                 Kind::Split { feature, threshold, left } => {
@@ -223,7 +226,8 @@ impl Tree {
                         .map(|(name, v)| format!("{name} {v:.3}"))
                         .collect();
                     let indent = "|   ".repeat(depth);
-                    text += &format!("{indent}{}  (n = {})\n", parts.join(", "), self.cover[i]);
+                    let outputs = parts.join(", ");
+                    let _ = writeln!(text, "{indent}{outputs}  (n = {})", self.cover[i]);
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::tree::Tree;
 use crate::error::{Error, Result};
 
 /// An ensemble of trees whose outputs are averaged: what predicts and what SHAP explains.
+#[expect(clippy::struct_field_names, reason = "the trees of the trees: there is no better word")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trees {
     pub(crate) trees: Vec<Tree>,
@@ -75,7 +76,9 @@ impl Trees {
                     return;
                 };
                 self.add_block(block, out);
-                out.iter_mut().for_each(|o| *o /= self.trees.len() as f64);
+                for mean in out {
+                    *mean /= self.trees.len() as f64;
+                }
             });
         outputs
     }

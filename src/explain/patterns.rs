@@ -1,9 +1,11 @@
-//! TreeSHAP by looking up: many rows decide alike, so what a decision is worth is computed once.
+//! `TreeSHAP` by looking up: many rows decide alike, so what a decision is worth is computed once.
 //!
 //! The leaves below a node depend on few conditions. All their outcomes are numbered, the Shapley
 //! values of every outcome are put into a table, and a row adds one line of the table for the whole
 //! group of leaves (after Nadel and Wettenstein, *From decision trees to Boolean logic: a fast and
 //! unified SHAP algorithm*, 2025, which does so leaf by leaf). Numbering is arithmetic on whole columns of small integers.
+
+use rayon::prelude::*;
 
 use super::legendre::gauss_legendre;
 use crate::classify::Tree;
@@ -78,7 +80,6 @@ impl Tables {
         let groups = |(tree, plans): (&Tree, Vec<Plan>)| {
             plans.into_iter().map(|plan| builder.fill(tree, plan, scale)).collect()
         };
-        use rayon::prelude::*;
         let trees = trees.as_slice().par_iter().zip(plans).map(groups).collect();
         Some(Self { thresholds, trees, n_outputs })
     }
@@ -381,8 +382,10 @@ fn worth_by_pattern(path: &[Condition]) -> Vec<f64> {
             let (p, n) = (condition.share, products.len());
             products.extend_from_within(..);
             let (fails, holds) = products.split_at_mut(n);
-            fails.iter_mut().for_each(|x| *x *= p * (1.0 - t));
-            holds.iter_mut().for_each(|x| *x *= p + t * (1.0 - p));
+            for (fails, holds) in fails.iter_mut().zip(holds) {
+                *fails *= p * (1.0 - t);
+                *holds *= p + t * (1.0 - p);
+            }
         }
         let fails = -1.0 / (1.0 - t);
         let holds: Vec<f64> =

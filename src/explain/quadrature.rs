@@ -1,4 +1,4 @@
-//! TreeSHAP as an integral: the Shapley values of a tree for one row after another.
+//! `TreeSHAP` as an integral: the Shapley values of a tree for one row after another.
 //!
 //! With the shares of cover `p` and the row's decisions `x` (1 where it follows the path), a leaf
 //! is worth `v * prod(x_i or p_i)`, and its Shapley value for feature `j` is the integral over
@@ -148,6 +148,7 @@ impl Plan {
         self.add_row_portable(row, scratch, phi);
     }
 
+    #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
     #[inline(always)]
     fn add_row_portable(&self, row: &[f64], scratch: &mut Scratch, phi: &mut [f64]) {
         match self.n_groups {
@@ -159,6 +160,7 @@ impl Plan {
     }
 
     /// `G` groups of quadrature nodes; 0 where only the plan knows how many.
+    #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
     #[inline(always)]
     fn add_row_of<const G: usize>(&self, row: &[f64], scratch: &mut Scratch, phi: &mut [f64]) {
         let g = if G == 0 { self.n_groups } else { G };
@@ -220,6 +222,7 @@ impl Plan {
     }
 
     /// Multiplies the path's product by the factor of one more edge.
+    #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
     #[inline(always)]
     fn go_down(
         &self,
@@ -250,6 +253,7 @@ impl Plan {
     }
 
     /// What the sum below an edge adds to its feature; nothing once the row has left the feature's path.
+    #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
     #[inline(always)]
     fn gain(&self, edge: usize, g: usize, follows: &[bool]) -> Option<&[Lanes]> {
         let state = usize::from(!follows[edge]);
@@ -258,6 +262,7 @@ impl Plan {
 }
 
 /// Lane by lane.
+#[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
 #[inline(always)]
 fn dot(a: &[Lanes], b: &[Lanes]) -> Lanes {
     let mut sum = [0.0; LANES];

@@ -290,7 +290,9 @@ pub(crate) fn base(trees: &Trees) -> Vec<f64> {
     for tree in trees.as_slice() {
         base.iter_mut().zip(tree.expected_values(k)).for_each(|(b, v)| *b += v);
     }
-    base.iter_mut().for_each(|b| *b /= trees.as_slice().len() as f64);
+    for mean in &mut base {
+        *mean /= trees.as_slice().len() as f64;
+    }
     base
 }
 
