@@ -74,7 +74,7 @@ pub fn adjusted_rand(a: &[usize], b: &[usize]) -> Result<f64> {
         return Ok(1.0);
     }
     let expected = in_a * in_b / pairs(table.n);
-    Ok((together - expected) / ((in_a + in_b) / 2.0 - expected))
+    Ok((together - expected) / (f64::midpoint(in_a, in_b) - expected))
 }
 
 /// The adjusted mutual information: 1 for the same partition, 0 on average for independent ones.
@@ -104,7 +104,7 @@ pub fn adjusted_mutual_information(a: &[usize], b: &[usize]) -> Result<f64> {
         }
     }
     let expected = expected_information(&table);
-    let largest = (entropy(&table.row_sums) + entropy(&table.column_sums)) / 2.0;
+    let largest = f64::midpoint(entropy(&table.row_sums), entropy(&table.column_sums));
     let room = largest - expected;
     let room = if room < 0.0 { room.min(-f64::EPSILON) } else { room.max(f64::EPSILON) };
     Ok((information - expected) / room)

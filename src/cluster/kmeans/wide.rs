@@ -1,5 +1,6 @@
 //! The inner loops for processors with AVX2: eight rows in a vector, two vectors a tile. Each has a plain twin.
 
+#[expect(clippy::wildcard_imports, reason = "a dozen instructions, each with its full name")]
 use std::arch::x86_64::*;
 
 use super::nearest::{Centres, GROUP};
