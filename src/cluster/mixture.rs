@@ -219,7 +219,7 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, Error> for GaussianMixtur
             let (mixture, n_iter, converged) = self.start(rows, start as u64)?;
             let (probabilities, log_likelihood) = mixture.expect(rows);
             if best.as_ref().is_none_or(|b| log_likelihood > b.log_likelihood) {
-                let found = mixture.named(probabilities);
+                let found = mixture.named(&probabilities);
                 best = Some(GaussianMixture { log_likelihood, n_iter, converged, ..found });
             }
         }
@@ -289,12 +289,14 @@ impl Mixture {
         let largest = shares.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         let sum: f64 = shares.iter().map(|s| (s - largest).exp()).sum();
         let likelihood = largest + sum.ln();
-        shares.iter_mut().for_each(|s| *s = (*s - likelihood).exp());
+        for share in shares {
+            *share = (*share - likelihood).exp();
+        }
         likelihood
     }
 
     /// With components in the order of their labels, largest first.
-    fn named(self, probabilities: Array2<f64>) -> GaussianMixture {
+    fn named(self, probabilities: &Array2<f64>) -> GaussianMixture {
         let most_probable = |row: ArrayView1<'_, f64>| {
             1 + (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best })
         };

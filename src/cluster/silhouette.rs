@@ -1,5 +1,10 @@
 //! A matrix and labels in; how much closer each row is to its own cluster than to the next one out.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the same code is compiled twice, for two widths of vectors"
+)]
+
 use linfa::DatasetBase;
 use ndarray::{ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
@@ -49,7 +54,7 @@ pub fn silhouette<D: Data<Elem = f64>, T>(
 ) -> Result<Silhouette> {
     let labelled: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] > 0).collect();
     let scored = sample(&labelled, SILHOUETTE_ROWS);
-    let mut found = silhouettes(dataset.records().view(), &[labels], scored)?;
+    let mut found = silhouettes(dataset.records().view(), &[labels], &scored)?;
     found.pop().ok_or_else(|| Error::internal("no silhouette"))
 }
 
@@ -61,7 +66,7 @@ pub(super) fn silhouettes_of(
     most: usize,
 ) -> Result<Vec<Silhouette>> {
     let all: Vec<usize> = (0..rows.nrows()).collect();
-    silhouettes(rows, labelings, sample(&all, most))
+    silhouettes(rows, labelings, &sample(&all, most))
 }
 
 fn sample(rows: &[usize], most: usize) -> Vec<usize> {
@@ -72,7 +77,7 @@ fn sample(rows: &[usize], most: usize) -> Vec<usize> {
 fn silhouettes(
     rows: ArrayView2<'_, f64>,
     labelings: &[&[usize]],
-    scored: Vec<usize>,
+    scored: &[usize],
 ) -> Result<Vec<Silhouette>> {
     let (n, d) = (scored.len(), rows.ncols());
     let mut groupings = Vec::with_capacity(labelings.len());
@@ -81,7 +86,7 @@ fn silhouettes(
             let (found, wanted) = (labels.len(), rows.nrows());
             return Err(Error::data(format!("found {found} labels for {wanted} rows")));
         }
-        groupings.push(Grouping::new(labels, &scored)?);
+        groupings.push(Grouping::new(labels, scored)?);
     }
     let values: Vec<f64> = scored.iter().flat_map(|&i| rows.row(i).to_vec()).collect();
     let parts: Vec<Vec<[f64; LANES]>> = (0..n.div_ceil(LANES))
@@ -100,7 +105,7 @@ fn silhouettes(
             let mut per_object: Vec<f64> = parts.iter().flat_map(|part| part[g]).collect();
             per_object.truncate(n);
             let mean = per_object.iter().sum::<f64>() / n as f64;
-            Silhouette { mean, per_object, rows: scored.clone() }
+            Silhouette { mean, per_object, rows: scored.to_vec() }
         })
         .collect())
 }

@@ -1,5 +1,10 @@
 //! Rows of numbers in, their count, mean and scatter out, in one reading of the memory.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the same code is compiled twice, for two widths of vectors"
+)]
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
@@ -14,7 +19,7 @@ const TILE: usize = 4;
 
 /// How many rows, their mean, and their scatter `Σ (x - mean)(x - mean)ᵀ`: a monoid.
 ///
-/// Parts are joined by the exact update of Chan, Golub and LeVeque (*Updating formulae and a pairwise
+/// Parts are joined by the exact update of Chan, Golub and `LeVeque` (*Updating formulae and a pairwise
 /// algorithm for computing sample variances*, 1979), so a large common offset costs no digits.
 #[derive(Debug, Clone)]
 pub(crate) struct Moments {

@@ -304,7 +304,7 @@ mod tests {
         let (mean, std) = of(&[1u16, 2, 3, 4]).mean_std().unwrap();
         assert_eq!((mean, std), (2.5, 1.25f64.sqrt()));
         assert_eq!(of(&[7u8; 5]).mean_std(), Some((7.0, 0.0)));
-        assert_eq!(of(&[u32::MAX; 5000]).mean_std(), Some((f64::from(u32::MAX), 0.0)));
+        assert_eq!(of(&vec![u32::MAX; 5000]).mean_std(), Some((f64::from(u32::MAX), 0.0)));
         assert_eq!(of(&[0.1f64; 1000]).mean_std(), Some((0.1, 0.0)));
         assert_eq!(of(&[1.0f64, f64::NAN]).mean_std(), None);
         let (mean, std) = of(&[1e9f64 + 0.25, 1e9 - 0.25]).mean_std().unwrap();

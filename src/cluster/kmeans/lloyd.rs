@@ -171,8 +171,8 @@ pub(super) fn polish(points: &Points, centres: &mut Centres) {
     while improved && passes < POLISHING_PASSES {
         improved = false;
         passes += 1;
-        for i in 0..points.n {
-            let (row, from) = (points.row(i), nearest[i] as usize);
+        for (i, nearest) in nearest.iter_mut().enumerate() {
+            let (row, from) = (points.row(i), *nearest as usize);
             let (count, stride) = (|c: usize| sums.counts[c] as f64, points.stride);
             let distance = |c: usize| squared_distance(row, &rows[c * stride..][..stride]);
             if sums.counts[from] < 2 {
@@ -195,7 +195,7 @@ pub(super) fn polish(points: &Points, centres: &mut Centres) {
                 let means = sums.rows[at.clone()].iter().map(|sum| sum / count);
                 rows[at].iter_mut().zip(means).for_each(|(value, mean)| *value = mean);
             }
-            nearest[i] = to as u32;
+            *nearest = to as u32;
             improved = true;
         }
     }
@@ -223,7 +223,9 @@ pub(super) fn assign(points: &Points, centres: &mut Centres) -> (Vec<u32>, f64) 
 /// The last step may leave a cluster empty: it takes the farthest row, and its centre moves there.
 fn fill_empty(points: &Points, centres: &mut Centres, nearest: &mut [u32]) {
     let mut counts = vec![0usize; centres.k];
-    nearest.iter().for_each(|&c| counts[c as usize] += 1);
+    for &c in nearest.iter() {
+        counts[c as usize] += 1;
+    }
     while let Some(empty) = counts.iter().position(|&c| c == 0) {
         let distance = |i: usize| squared_distance(points.row(i), centres.row(nearest[i] as usize));
         let farthest = (0..points.n)

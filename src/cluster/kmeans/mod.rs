@@ -64,8 +64,8 @@ pub enum Init {
 /// order that follows from their values.
 ///
 /// # Small tables
-/// Up to 2,000 rows, starts from k-means++ are polished after Lloyd's iteration by moving single rows (Hartigan),
-/// which finds better optima. A given start is never polished: it is Lloyd's iteration and nothing else.
+/// Up to 2,000 rows, the best start from k-means++ is polished after Lloyd's iteration by moving single rows
+/// (Hartigan), which finds better optima. A given start is Lloyd's iteration and nothing else.
 ///
 /// # Empty clusters
 /// A cluster that loses its last row takes the row that is farthest from its own centre, as in scikit-learn.
@@ -258,9 +258,9 @@ impl KMeansParams {
         let rows = dataset.records().view();
         self.check(rows)?;
         let points = self.points(rows, dataset.feature_names())?;
-        let streams = seeds.iter().map(|&seed| start_stream(seed, 0)).collect();
-        let runs = self.runs(&points, streams);
-        Ok(runs.into_par_iter().map(|run| finish(&points, run)).collect())
+        let streams: Vec<Stream> = seeds.iter().map(|&seed| start_stream(seed, 0)).collect();
+        let runs = self.runs(&points, &streams);
+        Ok(runs.into_par_iter().map(|run| self.finish(&points, run)).collect())
     }
 
     fn check(&self, rows: ArrayView2<'_, f64>) -> Result<()> {
@@ -307,8 +307,17 @@ impl KMeansParams {
         Ok(points)
     }
 
+    /// The clustering of one converged start.
+    fn finish(&self, points: &Points, mut run: Run) -> KMeans {
+        if points.n <= SMALL && self.init == Init::PlusPlus {
+            lloyd::polish(points, &mut run.centres);
+        }
+        let (labels, inertia) = lloyd::assign(points, &mut run.centres);
+        named(points, &run, &labels, inertia)
+    }
+
     /// Converged centres for every stream, or for the given start.
-    fn runs(&self, points: &Points, streams: Vec<Stream>) -> Vec<Run> {
+    fn runs(&self, points: &Points, streams: &[Stream]) -> Vec<Run> {
         let limits = Limits {
             max_iter: self.max_iter,
             tolerance: self.tolerance * points.variance / points.d as f64,
@@ -332,9 +341,6 @@ impl KMeansParams {
             let report = |n| self.progress.report(before + n, total);
             runs.extend(lloyd::iterate(points, starts, limits, &report));
         }
-        if points.n <= SMALL {
-            runs.par_iter_mut().for_each(|run| lloyd::polish(points, &mut run.centres));
-        }
         runs
     }
 }
@@ -351,26 +357,21 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, Error> for KMeansParams {
         let usual = if points.n <= SMALL { STARTS.1 } else { STARTS.0 };
         let n_init =
             if matches!(self.init, Init::Given(_)) { 1 } else { self.n_init.unwrap_or(usual) };
-        let streams = (0..n_init).map(|i| start_stream(self.seed, i as u64)).collect();
-        let mut best: Option<(Run, Vec<u32>, f64)> = None;
-        for mut run in self.runs(&points, streams) {
-            let (labels, inertia) = lloyd::assign(&points, &mut run.centres);
-            if best.as_ref().is_none_or(|b| inertia < b.2) {
-                best = Some((run, labels, inertia));
+        let streams: Vec<Stream> = (0..n_init).map(|i| start_stream(self.seed, i as u64)).collect();
+        let mut best: Option<(Run, f64)> = None;
+        for mut run in self.runs(&points, &streams) {
+            let (_, inertia) = lloyd::assign(&points, &mut run.centres);
+            if best.as_ref().is_none_or(|b| inertia < b.1) {
+                best = Some((run, inertia));
             }
         }
-        let (run, labels, inertia) = best.ok_or_else(|| Error::internal("no start was tried"))?;
-        Ok(named(&points, &run, &labels, inertia))
+        let (run, ..) = best.ok_or_else(|| Error::internal("no start was tried"))?;
+        Ok(self.finish(&points, run))
     }
 }
 
 fn start_stream(seed: u64, start: u64) -> Stream {
     Seed::new(seed).stream("k-means", start)
-}
-
-fn finish(points: &Points, mut run: Run) -> KMeans {
-    let (labels, inertia) = lloyd::assign(points, &mut run.centres);
-    named(points, &run, &labels, inertia)
 }
 
 /// Centres in the units of the features, as the iteration wants them.
@@ -388,7 +389,9 @@ fn scaled(points: &Points, centres: &Array2<f64>) -> Centres {
 fn named(points: &Points, run: &Run, labels: &[u32], inertia: f64) -> KMeans {
     let k = run.centres.k;
     let mut sizes = vec![0; k];
-    labels.iter().for_each(|&c| sizes[c as usize] += 1);
+    for &c in labels {
+        sizes[c as usize] += 1;
+    }
     let order = canonical_order(points, &run.centres, &sizes);
     let mut name = vec![0; k];
     order.iter().enumerate().for_each(|(position, &c)| name[c] = position + 1);

@@ -1,6 +1,11 @@
 //! Which centre is nearest, for 16 rows at a time: a guess in single precision with a bound on its rounding
 //! error, and the exact answer in double precision for the few rows where the guess may be wrong.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the same code is compiled twice, for two widths of vectors"
+)]
+
 use super::points::{BLOCK, Points, TILE};
 #[cfg(target_arch = "x86_64")]
 use super::wide;

@@ -182,7 +182,9 @@ fn gather(
             high[j] = high[j].max(part_high[j]);
         }
     }
-    mean.iter_mut().for_each(|m| *m /= keys.len() as f64);
+    for m in &mut mean {
+        *m /= keys.len() as f64;
+    }
     let largest = mean
         .iter()
         .zip(low.iter().zip(&high))

@@ -1,0 +1,59 @@
+//! Every path finds the neighbours that a plain sort finds.
+
+use super::*;
+use crate::seed::Seed;
+
+fn paths() -> Vec<Path> {
+    let mut paths = vec![Path::Portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            paths.push(Path::Avx2);
+        }
+        if is_x86_feature_detected!("avx512f") {
+            paths.push(Path::Avx512);
+        }
+    }
+    paths
+}
+
+fn check(values: &[f64], width: usize, k: usize) {
+    let rows = Rows { values, width };
+    for gap in [Gap::Squared, Gap::Absolute] {
+        let expected: Vec<Vec<Hit>> =
+            (0..rows.len()).map(|i| rescan(rows, rows.row(i), k, gap, Some(i))).collect();
+        for path in paths() {
+            assert_eq!(path.run(rows, rows, k, gap, true), expected, "{path:?} {gap:?}");
+        }
+    }
+}
+
+fn normals(n: usize, seed: u64) -> Vec<f64> {
+    let mut stream = Seed::new(seed).stream("rows", 0);
+    (0..n).map(|_| stream.normal()).collect()
+}
+
+#[test]
+fn every_path_finds_what_the_definition_finds() {
+    for (n, width) in [(2, 1), (65, 3), (300, 7), (401, 20)] {
+        check(&normals(n * width, n as u64), width, 15.min(n - 1));
+    }
+}
+
+#[test]
+fn ties_and_duplicates_go_to_the_smaller_index() {
+    let grid: Vec<f64> = (0..400).flat_map(|i| [f64::from(i % 20), f64::from(i / 20)]).collect();
+    check(&grid, 2, 12);
+    check(&vec![3.5; 600], 2, 10);
+    let thrice: Vec<f64> = (0..300).flat_map(|i| [f64::from(i % 100), 0.5]).collect();
+    check(&thrice, 2, 9);
+}
+
+#[test]
+fn far_groups_and_extreme_scales_do_not_hide_neighbours() {
+    let mut values = normals(900, 4);
+    values.iter_mut().skip(450).for_each(|x| *x = *x * 1e-7 + 1e6);
+    check(&values, 3, 8);
+    check(&normals(600, 5).iter().map(|x| x * 1e200).collect::<Vec<_>>(), 3, 5);
+    check(&normals(600, 6).iter().map(|x| x * 1e-150).collect::<Vec<_>>(), 3, 5);
+}
