@@ -1,7 +1,29 @@
 //! From label images and measurement tables to a biological hypothesis that holds when the analysis
 //! is run again.
 //!
-//! Modules stand in the order in which data flows; each imports only from those above it.
+//! Modules stand in the order in which data flows; each imports only from those above it:
+//!
+//! ```text
+//! image -> segment -> regions -> table -> embed -> cluster -> classify -> explain
+//!                                  |         \________|__________|__________/
+//!                               Features        select, stability, report, walkthrough
+//! ```
+//!
+//! A label image becomes a table of region properties, a table becomes [`table::Features`] (a finite,
+//! named matrix that is also a linfa dataset), and every estimator is `X::params(..).fit(&features)?`
+//! through linfa's `Fit`. The whole walk-through is [`walkthrough::Outcome::of`].
+//!
+//! ```
+//! use polariscope::prelude::*;
+//!
+//! let table = Table::open("datasets/blobs.csv")?;
+//! let features = Features::from_frame(&table.frame, Columns::measurements())?.standardized()?;
+//! let groups = KMeans::params(2).seed(42).fit(&features)?;
+//! assert_eq!(groups.sizes().iter().sum::<usize>(), 61);
+//! # Ok::<(), polariscope::Error>(())
+//! ```
+//!
+//! The same input, parameters, seed and version give the same bits on any number of threads.
 
 pub mod error;
 pub mod output;
@@ -32,7 +54,30 @@ pub mod report;
 
 pub mod walkthrough;
 
+/// What a pipeline needs, in one line.
+pub mod prelude {
+    pub use linfa::traits::Fit;
+
+    pub use crate::classify::{Model, RandomForest};
+    pub use crate::cluster::KMeans;
+    pub use crate::embed::tsne::Tsne;
+    pub use crate::embed::umap::Umap;
+    pub use crate::embed::{ExplainedVariance, Pca};
+    pub use crate::explain::TreeShap;
+    pub use crate::image::{IntensityImage, LabelImage};
+    pub use crate::regions::Regions;
+    pub use crate::report::Report;
+    pub use crate::segment::{Method, Segmentation};
+    pub use crate::table::{Columns, Features, Scale, Table};
+    pub use crate::walkthrough::{Outcome, Recipe};
+}
+
 pub use error::{Error, Result};
+
+/// The README's program runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Version of the JSON that `--json`, `summary.json` and model files carry; raised when a field
 /// changes its meaning or goes.

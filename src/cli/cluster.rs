@@ -1,12 +1,16 @@
-//! `explore cluster kmeans TABLE`: groups of objects, as the column `cluster`.
+//! `explore cluster METHOD TABLE`: groups of objects, as the column `cluster`.
+
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use linfa::traits::Fit;
-use polariscope::cluster::{KMeans, choose_k, silhouette};
-use polariscope::table::{label_column, with_columns};
+use polariscope::cluster::{
+    Dbscan, GaussianMixture, KMeans, Lasso, Optics, choose_k, silhouette,
+};
+use polariscope::table::{Features, Table, label_column, numbers_of, with_columns};
 use polariscope::walkthrough::Groups;
-use polariscope::Result;
-use serde_json::json;
+use polariscope::{Error, Result};
+use serde_json::{Value, json};
 
 use super::Console;
 use super::args::{Globals, Input, Output, Scaled};
@@ -25,56 +29,166 @@ pub struct Cluster {
     output: Output,
     #[command(flatten)]
     scaled: Scaled,
-    /// Number of groups; `auto` may answer 1: no groups
+    /// kmeans, gmm: number of groups; `auto` may answer 1: no groups
     #[arg(short, default_value = "auto", value_name = "auto|N")]
     k: Groups,
-    /// Starts, of which the best is kept
+    /// kmeans, gmm: starts, of which the best is kept
     #[arg(long, default_value_t = 10, value_name = "N")]
     n_init: usize,
+    /// dbscan, optics: rows within this distance are neighbours
+    #[arg(long, value_name = "D", required_if_eq_any([("method", "dbscan"), ("method", "optics")]))]
+    max_distance: Option<f64>,
+    /// dbscan, optics: neighbours that make a row a core, itself included
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    min_points: usize,
+    /// lasso: the file that the report page exports
+    #[arg(long, value_name = "FILE", required_if_eq("method", "lasso"))]
+    lasso: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Method {
+    /// Round groups of like size; k is chosen by silhouette, against a single population
     Kmeans,
+    /// Overlapping ellipses
+    Gmm,
+    /// Dense regions; sparse rows belong to no group
+    Dbscan,
+    /// As dbscan, from the reachability of all distances
+    Optics,
+    /// Groups drawn by hand on the report page
+    Lasso,
+}
+
+/// Labels of the rows at `rows`, 0 = no group, and what else is worth a number.
+struct Found {
+    rows: Vec<usize>,
+    labels: Vec<usize>,
+    more: Value,
 }
 
 impl Cluster {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         console.check_free(&self.output, globals)?;
         let table = console.read(&self.input)?;
-        let features = self.scaled.features(&table)?;
-        let (k, null_p) = match self.k {
-            Groups::Number(k) => (k, None),
-            Groups::Auto => {
-                let most = MAX_K.min(features.n_rows().saturating_sub(1));
-                let choice = choose_k(&features, 2..=most, globals.seed)?;
-                (choice.k, Some(choice.null.p_value))
+        let found = match (self.method, &self.lasso) {
+            (Method::Lasso, Some(file)) => replayed(&Lasso::open(file)?, &table)?,
+            _ => self.computed(&self.scaled.features(&table)?, globals, console)?,
+        };
+        let k = found.labels.iter().copied().max().unwrap_or(0);
+        let sizes: Vec<usize> =
+            (1..=k).map(|group| found.labels.iter().filter(|&&l| l == group).count()).collect();
+        let mut summary = json!({ "k": k, "sizes": sizes });
+        if let (Value::Object(summary), Value::Object(more)) = (&mut summary, found.more) {
+            summary.extend(more);
+        }
+        console.print_json(summary)?;
+        let column =
+            label_column("cluster", table.frame.height(), &found.rows, &found.labels);
+        console.write(&with_columns(&table.frame, vec![column])?, &self.output, globals)
+    }
+
+    fn computed(&self, features: &Features, globals: &Globals, console: &Console) -> Result<Found> {
+        let (labels, mut more) = match self.method {
+            Method::Kmeans => self.kmeans(features, globals, console)?,
+            Method::Gmm => self.mixture(features, globals)?,
+            Method::Dbscan => {
+                let distance = self.max_distance.unwrap_or(1.0);
+                let found = Dbscan::params(distance, self.min_points).fit(features)?;
+                (found.labels().to_vec(), json!({}))
+            }
+            Method::Optics | Method::Lasso => {
+                let distance = self.max_distance.unwrap_or(1.0);
+                let found =
+                    Optics::params(self.min_points).max_distance(distance).fit(features)?;
+                (found.labels_at(distance), json!({}))
             }
         };
-        let Method::Kmeans = self.method;
+        let grouped: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] > 0).collect();
+        let of_grouped: Vec<usize> = grouped.iter().map(|&row| labels[row]).collect();
+        let several = of_grouped.iter().any(|label| Some(label) != of_grouped.first());
+        more["silhouette"] = match several {
+            true => json!(silhouette(&features.select_rows(&grouped), &of_grouped)?.mean),
+            false => Value::Null,
+        };
+        more["features"] = json!(features.names());
+        Ok(Found { rows: features.rows().to_vec(), labels, more })
+    }
+
+    fn kmeans(
+        &self,
+        features: &Features,
+        globals: &Globals,
+        console: &Console,
+    ) -> Result<(Vec<usize>, Value)> {
+        let (k, null_p) = self.k(features, globals, console)?;
         let groups = KMeans::params(k)
             .n_init(self.n_init)
             .seed(globals.seed)
             .progress(console.progress("K-means"))
-            .fit(&features)?;
-        let silhouette = match k {
-            1 => None,
-            _ => Some(silhouette(&features, groups.labels())?.mean),
-        };
-        console.print_json(json!({
-            "method": "kmeans",
-            "k": k,
-            "inertia": groups.inertia(),
-            "silhouette": silhouette,
-            "sizes": groups.sizes(),
-            "null_p_value": null_p,
-            "features": features.names(),
-        }))?;
-        if let (1, Some(p)) = (k, null_p) {
-            console.note(&format!("one group: a single population explains the table as well (p = {p:.2})"));
-        }
-        let column =
-            label_column("cluster", table.frame.height(), features.rows(), groups.labels());
-        console.write(&with_columns(&table.frame, vec![column])?, &self.output, globals)
+            .fit(features)?;
+        let more = json!({ "inertia": groups.inertia(), "null_p_value": null_p });
+        Ok((groups.labels().to_vec(), more))
     }
+
+    fn mixture(&self, features: &Features, globals: &Globals) -> Result<(Vec<usize>, Value)> {
+        let fit = |k: usize| {
+            GaussianMixture::params(k).n_init(self.n_init).seed(globals.seed).fit(features)
+        };
+        let mixture = match self.k {
+            Groups::Number(k) => fit(k)?,
+            Groups::Auto => {
+                // The Bayesian information criterion weighs one population among the others.
+                let mut best = fit(1)?;
+                for k in 2..=MAX_K.min(features.n_rows()) {
+                    match fit(k) {
+                        Ok(mixture) if mixture.bic() < best.bic() => best = mixture,
+                        Ok(_) => {}
+                        Err(_) => break,
+                    }
+                }
+                best
+            }
+        };
+        let more = json!({
+            "bic": mixture.bic(),
+            "log_likelihood": mixture.log_likelihood(),
+            "weights": mixture.weights(),
+        });
+        Ok((mixture.labels().to_vec(), more))
+    }
+
+    /// The number of groups, and the p-value of the single population if it was asked.
+    fn k(
+        &self,
+        features: &Features,
+        globals: &Globals,
+        console: &Console,
+    ) -> Result<(usize, Option<f64>)> {
+        if let Groups::Number(k) = self.k {
+            return Ok((k, None));
+        }
+        let most = MAX_K.min(features.n_rows().saturating_sub(1));
+        let choice = choose_k(features, 2..=most, globals.seed)?;
+        let p = choice.null.p_value;
+        if choice.k == 1 {
+            console.note(&format!(
+                "one group: a single population explains the table as well (p = {p:.2})"
+            ));
+        }
+        Ok((choice.k, Some(p)))
+    }
+}
+
+/// The groups that a lasso draws on a table.
+fn replayed(lasso: &Lasso, table: &Table) -> Result<Found> {
+    let column = |name: &str| {
+        numbers_of(&table.frame, name).ok_or_else(|| {
+            Error::data("the lasso was drawn on a column that the table does not have")
+                .at_column(name)
+                .help("use objects.csv or objects.parquet of the report's folder")
+        })
+    };
+    let labels = lasso.labels(&column(&lasso.x)?, &column(&lasso.y)?)?;
+    Ok(Found { rows: (0..labels.len()).collect(), labels, more: json!({}) })
 }

@@ -5,12 +5,10 @@ pub mod screen;
 
 mod base64;
 mod explorer;
-mod lasso;
 mod number;
 mod page;
 
 pub use explorer::{Column, Explorer, LabelLayer};
 pub use figures::Figure;
-pub use lasso::Lasso;
 pub use number::{count, digits, histogram, printable, shortened, significant, sparkline};
 pub use page::{Importance, Report, Section};

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use polariscope::report::{Column, Explorer, LabelLayer, Lasso, Report, Section};
+use polariscope::cluster::Lasso;
+use polariscope::report::{Column, Explorer, LabelLayer, Report, Section};
 use polariscope::seed::Seed;
 use serde_json::{Value, json};
 
@@ -251,11 +252,14 @@ fn a_lasso_on_the_plot_lights_exactly_its_objects() {
     assert_eq!(color(&mut browser, 46, 46), json!([0x00, 0x72, 0xb2, 255]));
     // The lasso that is saved selects the same objects here.
     let lasso = browser.eval("explore.lassoFile()");
-    let lasso = Lasso::from_json(lasso.as_str().unwrap()).unwrap();
+    let lasso = Lasso::parse(lasso.as_str().unwrap()).unwrap();
     assert_eq!((lasso.x.as_str(), lasso.y.as_str()), ("umap_0", "umap_1"));
     let replayed: Vec<u64> = keys
         .iter()
-        .filter(|&&k| lasso.contains(f64::from((k / 10 - 1) % 3), f64::from((k / 10 - 1) / 3)))
+        .filter(|&&k| {
+            let place = [f64::from((k / 10 - 1) % 3), f64::from((k / 10 - 1) / 3)];
+            lasso.polygons[0].contains(place)
+        })
         .map(|&k| u64::from(k))
         .collect();
     assert_eq!(replayed, expected);

@@ -650,7 +650,7 @@ function csv() {
 }
 function lassoFile() {
   if (!lasso) return '';
-  return JSON.stringify({ x: columns[lasso.x].name, y: columns[lasso.y].name, polygon: lasso.polygon }) + '\n';
+  return JSON.stringify({ x: columns[lasso.x].name, y: columns[lasso.y].name, polygons: [lasso.polygon] }) + '\n';
 }
 function save(name, type, text) {
   const a = document.createElement('a');
