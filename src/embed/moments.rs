@@ -148,9 +148,15 @@ impl Block {
 }
 
 fn mean_of(rows: ArrayView2<'_, f64>) -> Array1<f64> {
-    let mut sum = Array1::zeros(rows.ncols());
-    for row in rows.axis_iter(Axis(0)) {
-        sum += &row;
+    let mut sum = Array1::<f64>::zeros(rows.ncols());
+    if let (Some(sum), Some(values)) = (sum.as_slice_mut(), rows.as_slice()) {
+        for row in values.chunks_exact(sum.len()) {
+            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+    } else {
+        for row in rows.axis_iter(Axis(0)) {
+            sum += &row;
+        }
     }
     sum / rows.nrows() as f64
 }
