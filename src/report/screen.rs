@@ -181,7 +181,7 @@ impl Screen {
         let (before, remark) = match long {
             _ if shown.iter().all(|f| f.remark("", 1).is_empty()) => ("", ""),
             true => ("moves with", "note"),
-            false => ("≈", "note (≈ same as)"),
+            false => ("≈", "≈ same as"),
         };
         let mut lines = vec![style.dim(&line(head, remark))];
         for (feature, row) in shown.iter().zip(&rows) {

@@ -170,7 +170,7 @@ impl Outcome {
             })
             .collect();
         Some(figures::ranking(&Ranking {
-            title: "Features that separate the groups".to_owned(),
+            title: "How strongly each feature goes with the groups".to_owned(),
             subtitle: selection.sentence.clone(),
             baseline: 0.0,
             measure: "|Spearman correlation| with the distance to a group's centre".to_owned(),

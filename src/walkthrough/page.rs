@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::image::LabelImage;
 use crate::report::figures::Figure;
 use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
-use crate::stability::{ClusterGrade, unseen_share};
+use crate::stability::{ClusterGrade, Light, unseen_share};
 use crate::table::numbers_of;
 
 /// Runs that the slider steps through, at most.
@@ -33,7 +33,7 @@ impl Outcome {
                 "Look for yourself",
                 "Draw a lasso on the plot or click rows of the table: the same objects light up \
                  everywhere. The selection can be saved as a table, or as a lasso file that \
-                 `explore cluster --lasso` replays.",
+                 explore cluster lasso replays.",
                 self.explorer()?,
             )
             .section(what_next())
@@ -63,7 +63,7 @@ impl Outcome {
         if let Some(umap) = &self.umap {
             let section = Section::new("The map, drawn many times")
                 .says(format!(
-                    "The picture is the run that agrees best with the other {}. Hollow points do not keep their neighbours. Trustworthiness {:.2}: the share of neighbours on the map that are neighbours in the measurements, too.",
+                    "The picture is the run that agrees best with the other {}. Hollow points do not keep their neighbours. Trustworthiness {:.2}: at 1 no stranger stands among the neighbours on the map.",
                     umap.runs.len() - 1,
                     umap.quality.trustworthiness
                 ))
@@ -87,7 +87,7 @@ impl Outcome {
                     selection.chosen.join(", "),
                     100.0 * selection.balanced_accuracy
                 ))
-                .doubt("Groups made from a feature always correlate with it. `held_out_correlation` in features.csv is what is left when its family takes no part in the grouping.");
+                .doubt("Groups made from a feature always correlate with it. The column held_out_correlation in features.csv is what is left when its family takes no part in the grouping.");
             sections.push(with(section, &["ranking", "histograms"]));
         }
         if let Some(sentence) = self.forest_sentence() {
@@ -173,7 +173,12 @@ impl Outcome {
                 100.0 * stability.single_run_differs,
                 count(stability.n_changing)
             ))
-            .doubt(format!("{}.", capitalised(&self.verdict.reason)))
+            .doubt(match self.verdict.light {
+                Light::Green => "K-means looks for round groups of like size and cuts other shapes \
+                                 apart; whether the groups mean anything, only new images can tell."
+                    .to_owned(),
+                _ => format!("{}.", capitalised(&self.verdict.reason)),
+            })
     }
 
     /// The linked view: maps, features and groups of every analysed object.
@@ -253,8 +258,8 @@ fn layer(labels: &LabelImage) -> Option<LabelLayer> {
 
 fn what_next() -> Section {
     Section::new("What next")
-        .says("What stands here is a hypothesis. It becomes a finding when new images, measured the same way and put through the model file of this folder (`explore predict model.json TABLE`), show the same groups.")
-        .says("Change one choice at a time (`-k`, `--n-neighbors`, `--features`) and see what stays.")
+        .says("What stands here is a hypothesis. It becomes a finding when new images, measured the same way and put through the model file of this folder (explore predict model.json TABLE), show the same groups.")
+        .says("Change one choice at a time (-k, --n-neighbors, --features) and see what stays.")
 }
 
 fn nothing_if_empty(text: &str) -> &str {

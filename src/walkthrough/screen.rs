@@ -99,7 +99,7 @@ impl Outcome {
     pub(super) fn umap_sentence(&self) -> Option<String> {
         let map = &self.umap.as_ref()?.stability;
         let moving = match map.n_moving {
-            0 => "all objects do".to_owned(),
+            0 => "every object does".to_owned(),
             1 => "1 object does not".to_owned(),
             n => format!("{} objects do not", count(n)),
         };
