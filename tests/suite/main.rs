@@ -4,6 +4,7 @@
 mod browser;
 mod command;
 mod estimators;
+mod examples;
 mod figures;
 mod images;
 mod readers;
