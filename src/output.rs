@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::error::{Error, Result};
 
@@ -63,18 +64,40 @@ pub(crate) fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
         .help("check that the folder exists, is writable and has room, or choose another with -o")
 }
 
-/// A temporary name that is removed again unless it was renamed into place.
-struct Partial(PathBuf);
+/// Temporary names in use, so that an interrupted program can remove them.
+static PARTIALS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes what is half-written; for a program that was told to stop.
+pub fn remove_partials() {
+    let partials = PARTIALS.lock().map(|mut p| std::mem::take(&mut *p)).unwrap_or_default();
+    partials.iter().for_each(|path| remove(path));
+}
+
+/// A temporary name for a file or folder; what still has it in the end is removed.
+pub(crate) struct Partial(pub(crate) PathBuf);
 
 impl Partial {
-    fn beside(path: &Path) -> Self {
+    /// A hidden name in the same folder, so that renaming never copies.
+    pub(crate) fn beside(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Self(path.with_file_name(format!(".{name}.{}.partial", std::process::id())))
+        let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        if let Ok(mut partials) = PARTIALS.lock() {
+            partials.push(partial.clone());
+        }
+        Self(partial)
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        remove(&self.0);
+        if let Ok(mut partials) = PARTIALS.lock() {
+            partials.retain(|partial| *partial != self.0);
+        }
     }
+}
+
+/// A name that is gone already, because it was moved into place, is fine.
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }

@@ -90,6 +90,9 @@ commands! {
     Completions => completions,
 }
 
+/// The exit code of a program that was told to stop, as shells give it.
+const INTERRUPTED: i32 = 130;
+
 /// Parses the arguments, runs the command and reports what went wrong, if anything did.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -100,6 +103,11 @@ pub fn main() -> ExitCode {
         }
     };
     let console = Console::new(&cli.globals);
+    // Fails only when a handler exists already, which nothing before this line sets.
+    let _ = ctrlc::set_handler(|| {
+        polariscope::output::remove_partials();
+        std::process::exit(INTERRUPTED);
+    });
     if let Some(n_threads) = cli.globals.threads {
         // Fails only when a pool exists already, which nothing before this line makes.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(n_threads.get()).build_global();

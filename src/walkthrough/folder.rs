@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Outcome;
 use crate::error::{Error, Result};
-use crate::output::{Existing, cannot_write, write_whole};
+use crate::output::{Existing, Partial, cannot_write, write_whole};
 use crate::table;
 
 /// The file that marks a folder as ours.
@@ -21,7 +21,7 @@ impl Outcome {
     pub fn write(&self, folder: &Path, existing: Existing) -> Result<Vec<PathBuf>> {
         check_folder(folder, existing)?;
         let draft = Draft::beside(folder)?;
-        self.fill(&draft.0)?;
+        self.fill(draft.path())?;
         draft.move_to(folder)
     }
 
@@ -32,8 +32,8 @@ impl Outcome {
     pub fn write_stability(&self, folder: &Path, existing: Existing) -> Result<Vec<PathBuf>> {
         check_folder(folder, existing)?;
         let draft = Draft::beside(folder)?;
-        text(&draft.0, "stability.svg", &self.stability_card().svg())?;
-        text(&draft.0, MARK, &format!("{:#}\n", self.stability_summary()?))?;
+        text(draft.path(), "stability.svg", &self.stability_card().svg())?;
+        text(draft.path(), MARK, &format!("{:#}\n", self.stability_summary()?))?;
         draft.move_to(folder)
     }
 
@@ -101,24 +101,27 @@ fn is_ours(folder: &Path) -> bool {
 }
 
 /// A folder under a temporary name; removed with all its files unless it was moved into place.
-struct Draft(PathBuf);
+struct Draft(Partial);
 
 impl Draft {
     fn beside(folder: &Path) -> Result<Self> {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let draft = folder.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let _ = fs::remove_dir_all(&draft);
-        fs::create_dir(&draft).map_err(|e| cannot_write(folder, &e))?;
+        let draft = Partial::beside(folder);
+        let _ = fs::remove_dir_all(&draft.0);
+        fs::create_dir(&draft.0).map_err(|e| cannot_write(folder, &e))?;
         Ok(Self(draft))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0.0
     }
 
     /// Moves every file to its place, the mark last. Files of others in the folder stay.
     fn move_to(self, folder: &Path) -> Result<Vec<PathBuf>> {
         if !folder.exists() {
-            fs::rename(&self.0, folder).map_err(|e| cannot_write(folder, &e))?;
+            fs::rename(self.path(), folder).map_err(|e| cannot_write(folder, &e))?;
             return files(folder);
         }
-        let written = files(&self.0)?;
+        let written = files(self.path())?;
         let drawn = |file: &PathBuf| file.extension().is_some_and(|s| s == "svg" || s == "png");
         let figures = files(&folder.join("figures")).unwrap_or_default();
         for stale in figures.into_iter().filter(drawn) {
@@ -130,15 +133,9 @@ impl Draft {
             if let Some(parent) = place.parent() {
                 fs::create_dir_all(parent).map_err(|e| cannot_write(parent, &e))?;
             }
-            fs::rename(self.0.join(file), &place).map_err(|e| cannot_write(&place, &e))?;
+            fs::rename(self.path().join(file), &place).map_err(|e| cannot_write(&place, &e))?;
         }
         Ok(written)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

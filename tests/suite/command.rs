@@ -236,3 +236,19 @@ fn what_is_not_ours_is_not_replaced() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(fs::read_to_string(here.join("mine.csv")).unwrap(), "precious");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let here = folder("interrupted");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_explore"))
+        .args([&dataset("cells.csv"), "-q"])
+        .current_dir(&here)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(&here).unwrap().count(), 0);
+}
