@@ -107,9 +107,10 @@ impl Cluster {
         let grouped: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] > 0).collect();
         let of_grouped: Vec<usize> = grouped.iter().map(|&row| labels[row]).collect();
         let several = of_grouped.iter().any(|label| Some(label) != of_grouped.first());
-        more["silhouette"] = match several {
-            true => json!(silhouette(&features.select_rows(&grouped), &of_grouped)?.mean),
-            false => Value::Null,
+        more["silhouette"] = if several {
+            json!(silhouette(&features.select_rows(&grouped), &of_grouped)?.mean)
+        } else {
+            Value::Null
         };
         more["features"] = json!(features.names());
         Ok(Found { rows: features.rows().to_vec(), labels, more })
