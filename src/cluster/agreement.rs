@@ -54,7 +54,8 @@ fn dense(labels: &[usize]) -> (Vec<usize>, Vec<usize>) {
 /// ```
 /// use polariscope::cluster::agreement::adjusted_rand;
 /// assert_eq!(adjusted_rand(&[1, 1, 2, 2], &[7, 7, 3, 3])?, 1.0);
-/// assert_eq!(adjusted_rand(&[1, 1, 2, 2], &[1, 2, 1, 2])?, -0.5);
+/// let worse_than_chance = adjusted_rand(&[1, 1, 2, 2], &[1, 2, 1, 2])?;
+/// assert!((worse_than_chance + 0.5).abs() < 1e-12);
 /// # Ok::<(), polariscope::Error>(())
 /// ```
 ///

@@ -23,7 +23,8 @@ use crate::error::{Error, Result};
 /// use polariscope::cluster::Dbscan;
 /// use polariscope::table::Features;
 /// let table = array![[0.0], [0.1], [0.2], [5.0], [9.0], [9.1]];
-/// let groups = Dbscan::params(0.5, 2).fit(&Features::new(table, ["area"])?)?;
+/// let features = Features::new(table, ["area"])?;
+/// let groups = Dbscan::params(0.5, 2).fit(&features)?;
 /// assert_eq!(groups.labels(), [1, 1, 1, 0, 2, 2]);
 /// # Ok::<(), polariscope::Error>(())
 /// ```

@@ -29,7 +29,8 @@ const BLOCK: usize = 1024;
 /// use polariscope::table::Features;
 ///
 /// let table = array![[0.0], [0.1], [0.2], [9.0], [9.3]];
-/// let mixture = GaussianMixture::params(2).fit(&Features::new(table, ["area"])?)?;
+/// let features = Features::new(table, ["area"])?;
+/// let mixture = GaussianMixture::params(2).fit(&features)?;
 /// assert_eq!(mixture.labels(), [1, 1, 1, 2, 2]);
 /// assert!(mixture.probabilities()[[0, 0]] > 0.999);
 /// # Ok::<(), polariscope::Error>(())

@@ -75,7 +75,8 @@ pub struct StopRules {
 ///     (0..3).for_each(|j| row[j] = size + 0.1 * stream.normal());
 ///     row[3] = stream.normal();
 /// }
-/// let explained = ExplainedVariance::of(&Features::new(table, ["a", "b", "c", "d"])?, 0)?;
+/// let features = Features::new(table, ["a", "b", "c", "d"])?;
+/// let explained = ExplainedVariance::of(&features, 0)?;
 /// let first = explained.components()[0];
 /// assert!(first.interval.0 < 0.75 && 0.75 < first.interval.1);
 /// assert_eq!(explained.stop_rules().parallel_analysis, 1);

@@ -126,6 +126,13 @@ impl Importance for [(String, f64)] {
     }
 }
 
+/// Mean absolute SHAP values, summed over the classes.
+impl Importance for crate::explain::Shap {
+    fn importance(&self) -> Vec<(String, f64)> {
+        self.features.iter().cloned().zip(self.importances()).collect()
+    }
+}
+
 impl Importance for Vec<(String, f64)> {
     fn importance(&self) -> Vec<(String, f64)> {
         self.clone()
