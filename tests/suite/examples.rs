@@ -1,10 +1,28 @@
-//! The examples as a reader runs them, and what they print.
+//! The examples as a reader runs them, and what they print: `examples/NN_name.txt` beside each.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// An example is something to read in a minute.
+const MAX_LINES: usize = 40;
+
+/// The numbered examples, in order.
+pub fn numbered() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|file| {
+        let name = file.file_name().unwrap().to_string_lossy();
+        name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".rs")
+    });
+    files.sort();
+    files
+}
 
 /// Beside this test's binary, where `cargo test` puts them.
 fn run(name: &str) -> String {
-    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_explore")).parent().unwrap();
+    let folder = Path::new(env!("CARGO_BIN_EXE_explore")).parent().unwrap();
     let output = Command::new(folder.join("examples").join(name))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -15,19 +33,30 @@ fn run(name: &str) -> String {
 }
 
 #[test]
-fn a_table_becomes_a_report() {
-    let printed = run("01_table_to_report");
-    assert!(printed.starts_with("2 groups, repeatable."), "{printed}");
-    assert!(printed.contains("group 1: 39 objects\ngroup 2: 22 objects\n"), "{printed}");
+fn every_example_prints_what_stands_beside_it() {
+    let examples = numbered();
+    assert!(examples.len() >= 12, "{examples:?}");
+    let mut wrong = Vec::new();
+    for (file, number) in examples.iter().zip(1..) {
+        let name = file.file_stem().unwrap().to_string_lossy();
+        assert!(name.starts_with(&format!("{number:02}_")), "{name} is not number {number}");
+        let printed = run(&name);
+        let beside = file.with_extension("txt");
+        if super::book::blessing() {
+            fs::write(&beside, &printed).unwrap();
+        }
+        let expected = fs::read_to_string(&beside).unwrap_or_default();
+        if printed != expected {
+            wrong.push(format!("{name} printed\n{printed}but beside it stands\n{expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn pixels_become_a_table() {
-    let printed = run("02_pixels_to_table");
-    assert!(printed.contains("of 61 true objects found"), "{printed}");
-}
-
-#[test]
-fn linfa_and_polariscope_share_their_datasets() {
-    assert_eq!(run("03_with_linfa"), "21 features projected to 6: ARI 0.93\n");
+fn examples_are_short() {
+    for file in numbered() {
+        let n_lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(n_lines < MAX_LINES, "{}: {n_lines} lines", file.display());
+    }
 }
