@@ -30,6 +30,7 @@ pub mod output;
 pub mod progress;
 pub mod seed;
 
+pub mod backend;
 pub mod kernels;
 
 pub mod image;
@@ -58,6 +59,7 @@ pub mod walkthrough;
 pub mod prelude {
     pub use linfa::traits::Fit;
 
+    pub use crate::backend::Backend;
     pub use crate::classify::{Model, RandomForest};
     pub use crate::cluster::KMeans;
     pub use crate::embed::tsne::Tsne;

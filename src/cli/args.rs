@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use polariscope::Result;
+use polariscope::backend::Backend;
+use polariscope::error::ErrorKind;
 use polariscope::output::Existing;
 use polariscope::table::{Columns, Features, Scale, Selection, Table};
 
@@ -30,8 +32,8 @@ pub struct Globals {
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// Where the heavy kernels run
-    #[arg(long, global = true, value_enum, default_value_t = Backend::Auto, value_name = "WHERE")]
-    pub backend: Backend,
+    #[arg(long, global = true, value_enum, default_value_t = Where::Auto, value_name = "WHERE")]
+    pub backend: Where,
     /// Replace existing outputs
     #[arg(long, global = true)]
     pub overwrite: bool,
@@ -51,11 +53,30 @@ pub enum Color {
     Never,
 }
 
+/// The CPU measures so many pixels in about the time that a device needs to start.
+const WORTH_A_CARD: usize = 1 << 24;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Backend {
+pub enum Where {
     Auto,
     Cpu,
     Gpu,
+}
+
+impl Where {
+    /// Does work on so many pixels there; left to itself it takes the CPU for what a device refuses.
+    pub fn run<T>(self, n_pixels: usize, work: impl Fn(Backend) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Cpu => work(Backend::Cpu),
+            Self::Gpu => work(Backend::gpu()?),
+            // Waking a card takes longer than the whole work on a small image.
+            Self::Auto if n_pixels < WORTH_A_CARD => work(Backend::Cpu),
+            Self::Auto => match work(Backend::auto()) {
+                Err(refused) if refused.kind() == ErrorKind::Backend => work(Backend::Cpu),
+                done => done,
+            },
+        }
+    }
 }
 
 /// Which columns enter the analysis.

@@ -15,7 +15,7 @@ use polariscope::{Error, Result};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
-use super::args::{Color, Globals, Input, Output};
+use super::args::{Color, Globals, Input, Output, Where};
 use super::pixels::{Images, is_image, measured};
 
 /// How this run talks to the person or program that started it.
@@ -23,12 +23,14 @@ pub struct Console {
     json: bool,
     quiet: bool,
     color: Color,
+    backend: Where,
 }
 
 impl Console {
     /// Reads the flags and the environment once.
     pub fn new(globals: &Globals) -> Self {
-        Self { json: globals.json, quiet: globals.quiet, color: globals.color }
+        let Globals { json, quiet, color, backend, .. } = *globals;
+        Self { json, quiet, color, backend }
     }
 
     /// Whether one JSON object is wanted on stdout.
@@ -64,7 +66,7 @@ impl Console {
             Table::from_bytes("stdin", &bytes)?
         } else if is_image(&input.table) {
             let labels = LabelImage::open(&input.table)?;
-            measured(&input.table, &labels, &Images::default())?
+            measured(&input.table, &labels, &Images::default(), self.backend)?
         } else {
             Table::open(&input.table)?
         };

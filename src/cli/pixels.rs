@@ -8,6 +8,8 @@ use polariscope::regions::Regions;
 use polariscope::table::Table;
 use polariscope::{Error, Result};
 
+use super::args::Where;
+
 /// Intensity images that belong to the labels.
 #[derive(Debug, Args, Clone, Default)]
 pub struct Images {
@@ -71,11 +73,18 @@ pub fn is_image(path: &Path) -> bool {
 }
 
 /// The core properties of a label image as a table.
-pub fn measured(path: &Path, labels: &LabelImage, images: &Images) -> Result<Table> {
+pub fn measured(
+    path: &Path,
+    labels: &LabelImage,
+    images: &Images,
+    backend: Where,
+) -> Result<Table> {
     let channels = images.open()?;
     let mut regions = Regions::params();
     for (name, image) in &channels {
         regions = regions.channel(name, image);
     }
-    Ok(regions.measure(labels).map_err(|e| e.in_file(path))?.into())
+    let measure = |on| regions.clone().backend(on).measure(labels);
+    let frame = backend.run(labels.pixels().len(), measure).map_err(|e| e.in_file(path))?;
+    Ok(frame.into())
 }

@@ -89,7 +89,7 @@ impl Walk {
 
     fn outcome(&self, globals: &Globals, console: &Console) -> Result<Outcome> {
         let path = self.path()?;
-        let (table, labels) = self.table_and_labels(path, console)?;
+        let (table, labels) = self.table_and_labels(path, globals, console)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let progress = |step: Step| console.progress(step.name());
         let outcome = Outcome::of(&name, table, &self.recipe(globals), progress)
@@ -104,11 +104,13 @@ impl Walk {
     fn table_and_labels(
         &self,
         path: &Path,
+        globals: &Globals,
         console: &Console,
     ) -> Result<(Table, Option<LabelImage>)> {
         if is_image(path) {
             let labels = LabelImage::open(path)?;
-            return Ok((measured(path, &labels, &self.images)?, Some(labels)));
+            let table = measured(path, &labels, &self.images, globals.backend)?;
+            return Ok((table, Some(labels)));
         }
         if !self.images.is_empty() {
             return Err(Error::parameter("--image", "an image", "given with a label image")

@@ -1,9 +1,11 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
 pub(crate) mod nearest_rows;
+pub(crate) mod planes_gpu;
 pub(crate) mod ranks;
 pub mod region_edges;
 pub mod region_fill;
+pub(crate) mod region_gpu;
 pub mod region_hull;
 pub mod region_hull3;
 pub mod region_intensity;
@@ -14,6 +16,23 @@ pub mod region_sums;
 pub mod region_texture;
 pub mod region_weights;
 pub(crate) mod tsne_forces;
+
+/// All shaders, for the test that they are valid.
+#[cfg(test)]
+pub(crate) const SHADERS: &[&crate::backend::Shader] = &[
+    &planes_gpu::BOX_RANK,
+    &planes_gpu::COMPONENTS,
+    &planes_gpu::CONVOLVE,
+    &planes_gpu::HISTOGRAM,
+    &planes_gpu::POINTWISE,
+    &planes_gpu::RELABEL,
+    &planes_gpu::SPOTS,
+    &planes_gpu::VORONOI,
+    &region_gpu::EDGES,
+    &region_gpu::INTENSITY,
+    &region_gpu::ROWS,
+    &region_gpu::SUMS,
+];
 
 /// The widest vector instructions that the kernels find on this machine; no result depends on it.
 pub fn instruction_set() -> &'static str {

@@ -70,15 +70,40 @@ impl Moments {
     /// Sums are exact integers for boxes below 2^29 pixels and 2^15 columns, f64 above; `cubes` false leaves out what
     /// needs a third power.
     pub fn of(spans: &[Span], n_rows: u32, bounds: &Bounds, cubes: bool) -> Self {
-        let [_, rows, columns] = bounds.extent;
         if bounds.n_pixels() < SMALL_BOX {
             Sums::<Small>::of(spans, n_rows, bounds, cubes).moments(cubes)
-        } else if bounds.n_pixels() < EXACT_BOX && columns < EXACT_ROW && rows < 1 << 20 {
+        } else if is_exact(bounds) {
             Sums::<i128>::of(spans, n_rows, bounds, cubes).moments(cubes)
         } else {
             Sums::<f64>::of(spans, n_rows, bounds, cubes).moments(cubes)
         }
     }
+
+    /// The same for a plane from sums about the first pixel of the image, modulo 2^64: entry `4 j + i` is that of
+    /// `y^j x^i`. Right where [`fits_64_bits`].
+    pub(crate) fn of_plane_sums(powers: &[u64; 16], bounds: &Bounds, cubes: bool) -> Self {
+        let mut sums = [Wrapping(0); 64];
+        sums.iter_mut().zip(powers).for_each(|(sum, &power)| *sum = Wrapping(power as i64));
+        shift(&mut sums[..16], 4, u64::from(bounds.first[1]), cubes);
+        shift(&mut sums[..16], 1, u64::from(bounds.first[2]), cubes);
+        Sums::<Small>(sums, 16).moments(cubes)
+    }
+}
+
+/// Whether all sums about the corner of a box in a plane need no more than 63 bits, and are whole on the CPU too.
+pub(crate) fn fits_64_bits(bounds: &Bounds, cubes: bool) -> bool {
+    let [_, rows, columns] = bounds.extent.map(f64::from);
+    // The sum over the whole box, an integral, bounds that over the object.
+    let (long, short) = (rows.max(columns), rows.min(columns));
+    let largest = if cubes { (long * short).powi(4) / 16.0 } else { long.powi(3) / 3.0 * short };
+    largest < 2f64.powi(63) && is_exact(bounds)
+}
+
+/// Whether the sums of a box are made of integers.
+fn is_exact(bounds: &Bounds) -> bool {
+    let [_, rows, columns] = bounds.extent;
+    bounds.n_pixels() < SMALL_BOX
+        || (bounds.n_pixels() < EXACT_BOX && columns < EXACT_ROW && rows < 1 << 20)
 }
 
 type Small = Wrapping<i64>;

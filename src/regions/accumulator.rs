@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::on_gpu::Counted;
 use crate::error::{Error, Result};
 use crate::image::{Grid, IntensityImage, LabelImage, Pixels};
 use crate::kernels::region_intensity::{Intensity, Sample};
@@ -54,6 +55,8 @@ pub(crate) struct Objects {
     pub values: Vec<Vec<f64>>,
     /// Where each object's values begin, with the end as the last entry; empty unless kept.
     pub firsts: Vec<usize>,
+    /// What a device counted of every object, in place of its spans.
+    pub counted: Option<Counted>,
 }
 
 impl Objects {
@@ -281,6 +284,7 @@ fn merge(parts: &[Objects], n_channels: usize, keep_values: bool) -> Result<Obje
         intensity: vec![Vec::with_capacity(labels.len()); n_channels],
         values: vec![Vec::new(); n_channels],
         firsts: Vec::new(),
+        counted: None,
         labels,
     };
     for (object, ends) in ends.windows(2).enumerate() {

@@ -11,6 +11,7 @@ mod invariance;
 mod names;
 mod neighbors;
 mod object;
+mod on_gpu;
 mod partial;
 mod property;
 #[cfg(test)]
@@ -27,10 +28,12 @@ pub use property::{Dims, Index, Offer, PROPERTIES, Property, Role, Unit};
 use self::accumulator::{Source, Window};
 use self::columns::Plan;
 use self::object::Space;
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, Pixels};
 use crate::kernels::region_solid::direction_shares;
 use crate::progress::Progress;
+use crate::segment::Segmented;
 
 /// Measures the objects of a label image: area, shape, place and intensity, one row each.
 ///
@@ -68,6 +71,7 @@ pub struct RegionsParams<'a> {
     spacing: Option<Vec<f64>>,
     tile: Option<usize>,
     names: Names,
+    backend: Backend,
     progress: Progress,
 }
 
@@ -107,6 +111,15 @@ impl<'a> RegionsParams<'a> {
         self
     }
 
+    /// Where pixels become sums; [`Backend::Cpu`] by default. The table is the same.
+    ///
+    /// A device measures images in memory (cut to what it sees at once, whatever [`tile`](Self::tile) says): planes,
+    /// intensities of whole numbers, and what follows from sums, borders and hulls, as all of [`Selection::Core`] does.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
     /// Reports how far it is.
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
@@ -119,21 +132,15 @@ impl<'a> RegionsParams<'a> {
     ///
     /// # Errors
     /// Images that do not cover the same pixels, two channels of the same name, unknown properties,
-    /// a spacing that is not one positive number per axis, a tile of 0.
+    /// a spacing that is not one positive number per axis, a tile of 0; what the [`backend`](Self::backend) cannot measure.
     ///
     /// # Determinism
     /// The same bits for any tile and any number of threads: sums are exact before they are rounded once.
     pub fn measure(&self, labels: &LabelImage) -> Result<DataFrame> {
-        let names: Vec<String> = self.channels.iter().map(|(name, _)| name.clone()).collect();
-        let grid = self.grid(labels.grid())?;
-        let plan = self.plan(grid.n_axes(), &names)?;
-        let mut pixels: Vec<&Pixels> = Vec::new();
-        for (name, image) in &self.channels {
-            let what = if name.is_empty() { "the label image" } else { name.as_str() };
-            image
-                .check_same_shape("the label image", labels.grid())
-                .map_err(|e| e.at_column(what))?;
-            pixels.push(image.pixels());
+        let (grid, plan, pixels) = self.prepared(labels.grid())?;
+        if let Backend::Gpu(gpu) = &self.backend {
+            let objects = on_gpu::objects(gpu, labels, &pixels, plan.needs)?;
+            return plan.table(&objects, space(&grid), &self.progress);
         }
         let mut objects = Accumulator::new(labels.shape(), pixels.len())?;
         objects.keep_values = plan.needs.values;
@@ -147,6 +154,36 @@ impl<'a> RegionsParams<'a> {
             objects.push_window(&source, window)?;
         }
         plan.table(&objects.objects()?, space(&grid), &self.progress)
+    }
+
+    /// As [`measure`](Self::measure), for what a segmentation found; labels on a device are measured there without
+    /// leaving it, if the [`backend`](Self::backend) is a device too.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_segmented(&self, found: &Segmented) -> Result<DataFrame> {
+        match (&self.backend, found.on_device()) {
+            (Backend::Gpu(_), Some(labels)) => {
+                let (grid, plan, pixels) = self.prepared(&labels.grid)?;
+                let objects = on_gpu::objects_on_device(labels, &pixels, plan.needs)?;
+                plan.table(&objects, space(&grid), &self.progress)
+            }
+            _ => self.measure(&found.labels()?),
+        }
+    }
+
+    /// The grid with its spacing, what to measure, and the pixels of the channels, which cover the same grid.
+    fn prepared(&self, labels: &Grid) -> Result<(Grid, Plan, Vec<&Pixels>)> {
+        let names: Vec<String> = self.channels.iter().map(|(name, _)| name.clone()).collect();
+        let grid = self.grid(labels)?;
+        let plan = self.plan(grid.n_axes(), &names)?;
+        let mut pixels: Vec<&Pixels> = Vec::new();
+        for (name, image) in &self.channels {
+            let what = if name.is_empty() { "the label image" } else { name.as_str() };
+            image.check_same_shape("the label image", labels).map_err(|e| e.at_column(what))?;
+            pixels.push(image.pixels());
+        }
+        Ok((grid, plan, pixels))
     }
 
     /// As [`measure`](Self::measure), reading files tile by tile: a few tiles are in memory at a time.

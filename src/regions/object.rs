@@ -116,9 +116,14 @@ impl<'a> Object<'a> {
     ) -> Self {
         let spans = objects.spans_of(at);
         let n_rows = space.n_rows();
-        let bounds = Bounds::of(spans, n_rows);
-        let moments = Moments::of(spans, n_rows, &bounds, needs.cubes);
-        let n_pixels = spans.iter().map(|span| u64::from(span.len())).sum();
+        let (bounds, moments, n_pixels) = match &objects.counted {
+            Some(counted) => counted.sums(at, needs),
+            None => {
+                let bounds = Bounds::of(spans, n_rows);
+                let moments = Moments::of(spans, n_rows, &bounds, needs.cubes);
+                (bounds, moments, spans.iter().map(|span| u64::from(span.len())).sum())
+            }
+        };
         let mut object = Self {
             space,
             bounds,
@@ -132,7 +137,12 @@ impl<'a> Object<'a> {
             distances: [0.0; 2],
             channels: Vec::with_capacity(objects.intensity.len()),
         };
-        object.measure_border(spans, needs, desk);
+        match &objects.counted {
+            Some(counted) => {
+                (object.edges, object.hull) = counted.border(at, space, needs, &mut desk.hull);
+            }
+            None => object.measure_border(spans, needs, desk),
+        }
         if needs.filled {
             object.hole_pixels = hole_pixels(spans, n_rows, &bounds, space.n_axes == 3);
         }

@@ -64,8 +64,7 @@ pub fn laplacian_of_gaussian(field: &Field, sigma: f64) -> Result<Field> {
 
 /// `skimage.filters.sobel(field)`: the root mean square of the smoothed slopes along the axes.
 pub fn sobel(field: &Field) -> Field {
-    let smooth = Kernel::even([0.5, 0.25]);
-    let slope = Kernel { is_odd: true, ..Kernel::even([0.0, 1.0]) };
+    let (smooth, slope) = sobel_kernels();
     let squared = |axis: usize| {
         let kernels = [0, 1, 2].map(|a| if a == axis { &slope } else { &smooth });
         let slopes = convolve(field, kernels, Border::Reflect);
@@ -75,6 +74,11 @@ pub fn sobel(field: &Field) -> Field {
     let (sum, n_axes) =
         if is_plane(field) { (plane, 2.0) } else { (plane.zip(&squared(0), |a, b| a + b), 3.0) };
     sum.clone().zip(&sum, |a, _| (a / n_axes).sqrt())
+}
+
+/// What smooths across and what differs along.
+pub(super) fn sobel_kernels() -> (Kernel, Kernel) {
+    (Kernel::even([0.5, 0.25]), Kernel { is_odd: true, ..Kernel::even([0.0, 1.0]) })
 }
 
 /// The eigenvalues of the matrix of second Gaussian derivatives, the largest first: two fields of a plane,
@@ -182,9 +186,14 @@ fn box_rank(field: &Field, radius: usize, pick: fn(f32, f32) -> f32) -> Field {
 /// The Gaussian derivative of these orders along z, y, x.
 fn derivative(field: &Field, sigma: f64, orders: [usize; 3]) -> Result<Field> {
     check_sigma("sigma", sigma)?;
-    let radius = (4.0 * sigma + 0.5) as usize;
+    let radius = scipy_radius(sigma);
     let kernels = orders.map(|order| Kernel::gaussian(sigma, radius, order));
     Ok(convolve(field, kernels.each_ref(), Border::Reflect))
+}
+
+/// How far scipy's Gaussians reach.
+pub(super) fn scipy_radius(sigma: f64) -> usize {
+    (4.0 * sigma + 0.5) as usize
 }
 
 fn is_plane(field: &Field) -> bool {
@@ -198,7 +207,7 @@ pub(super) fn check_sigma(name: &str, sigma: f64) -> Result<()> {
     Err(Error::parameter(name, sigma, format!("from 0 to {LARGEST_SIGMA} pixels")))
 }
 
-fn check_positive(sigma: f64) -> Result<()> {
+pub(super) fn check_positive(sigma: f64) -> Result<()> {
     check_sigma("sigma", sigma)?;
     if sigma > 0.0 {
         return Ok(());

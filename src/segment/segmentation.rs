@@ -1,13 +1,16 @@
 //! An image, in memory or on disk, becomes objects; tiles give the labels of the whole image.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::field::{Channel, Source};
 use super::filters::check_sigma;
 use super::grow::grow;
 use super::objects::{Objects, Sides};
+use super::on_gpu::{self, Cut, DeviceLabels, Wishes};
 use super::runs::{Connectivity, Run, Runs};
-use super::tiles::Tiles;
+use super::tiles::{Bins, Tiles};
+use crate::backend::{Backend, Gpu};
 use crate::error::{Error, Result};
 use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, save_labels_by_rows};
 use crate::output::Existing;
@@ -57,6 +60,7 @@ pub struct Segmentation {
     min_area: usize,
     max_area: usize,
     tile: Option<usize>,
+    backend: Backend,
     progress: Progress,
 }
 
@@ -71,6 +75,7 @@ impl Segmentation {
             min_area: 0,
             max_area: usize::MAX,
             tile: None,
+            backend: Backend::Cpu,
             progress: Progress::default(),
         }
     }
@@ -111,6 +116,15 @@ impl Segmentation {
         self
     }
 
+    /// Where pixels are worked on; [`Backend::Cpu`] by default. The labels are the same.
+    ///
+    /// A device works on a whole plane at once, whatever [`tile`](Self::tile) says, and keeps the labels until they
+    /// are wanted.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
     /// Where to report how far the work is.
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
@@ -120,7 +134,8 @@ impl Segmentation {
     /// Segments an image in memory.
     ///
     /// # Errors
-    /// When a parameter is out of range, a pixel is not finite, or all are equal (no threshold).
+    /// When a parameter is out of range, a pixel is not finite, or all are equal (no threshold); when the
+    /// [`backend`](Self::backend) has no room for the image, or cannot work on stacks.
     pub fn segment(&self, image: &IntensityImage) -> Result<Segmented> {
         self.check()?;
         let is_whole = matches!(image.pixels().type_name(), "uint8" | "uint16");
@@ -164,11 +179,15 @@ impl Segmentation {
             Method::VoronoiOtsu | Method::GaussOtsu => self.outline_sigma,
             Method::Otsu | Method::Threshold(_) => 0.0,
         };
+        if let Backend::Gpu(gpu) = &self.backend {
+            return self.run_on(gpu, source, is_whole, grid, outline_sigma);
+        }
         let tiles = Tiles::new(source, self.tile);
         let outline = tiles.blurred(outline_sigma)?;
         let threshold = match self.method {
-            Method::VoronoiOtsu | Method::GaussOtsu => outline.otsu_of_clesperanto()?,
-            Method::Otsu => outline.otsu_of_scikit_image(is_whole)?,
+            Method::VoronoiOtsu | Method::GaussOtsu => outline.otsu(Bins::clesperanto)?,
+            Method::Otsu if is_whole => outline.otsu(Bins::whole)?,
+            Method::Otsu => outline.otsu(Bins::even)?,
             Method::Threshold(t) => t as f32,
         };
         let spot_sigma = (self.method == Method::VoronoiOtsu).then_some(self.spot_sigma);
@@ -186,17 +205,52 @@ impl Segmentation {
         let n_all = all.labels.iter().copied().max().unwrap_or(0) as usize;
         let count = Count { all: n_all, inside: n_all - at_border.len() };
         let objects = if self.exclude_edges { all.without(&at_border) } else { all };
-        Ok(Segmented { objects, grid: grid.clone(), count, threshold: f64::from(threshold) })
+        let found = Found::Runs(objects);
+        Ok(Segmented { found, grid: grid.clone(), count, threshold: f64::from(threshold) })
+    }
+
+    fn run_on(
+        &self,
+        gpu: &Arc<Gpu>,
+        source: &dyn Source,
+        is_whole: bool,
+        grid: &Grid,
+        outline_sigma: f64,
+    ) -> Result<Segmented> {
+        let cut = match self.method {
+            Method::VoronoiOtsu | Method::GaussOtsu => Cut::Clesperanto,
+            Method::Otsu => Cut::ScikitImage { is_whole },
+            Method::Threshold(t) => Cut::At(t as f32),
+        };
+        let wishes = Wishes {
+            outline_sigma,
+            cut,
+            spot_sigma: (self.method == Method::VoronoiOtsu).then_some(self.spot_sigma),
+            areas: [self.min_area, self.max_area],
+            exclude_edges: self.exclude_edges,
+        };
+        let field = source.block(&grid.extent().map(|length| 0..length))?;
+        let found = on_gpu::segment(gpu, &field, grid, wishes)?;
+        let count = Count { all: found.n_all, inside: found.n_inside };
+        let threshold = f64::from(found.threshold);
+        Ok(Segmented { found: Found::OnDevice(found.labels), grid: grid.clone(), count, threshold })
     }
 }
 
 /// What a segmentation found.
 #[derive(Debug, Clone)]
 pub struct Segmented {
-    objects: Objects,
+    found: Found,
     grid: Grid,
     count: Count,
     threshold: f64,
+}
+
+/// The objects, where they were found.
+#[derive(Debug, Clone)]
+enum Found {
+    Runs(Objects),
+    OnDevice(DeviceLabels),
 }
 
 /// How many objects there are.
@@ -229,9 +283,20 @@ impl Segmented {
     /// The label image.
     ///
     /// # Errors
-    /// Never in practice: the objects always fill their grid.
+    /// When a device that holds them was lost.
     pub fn labels(&self) -> Result<LabelImage> {
-        self.objects.paint(&self.grid)
+        match &self.found {
+            Found::Runs(objects) => objects.paint(&self.grid),
+            Found::OnDevice(labels) => labels.download(),
+        }
+    }
+
+    /// The labels as they are on the device that found them.
+    pub(crate) fn on_device(&self) -> Option<&DeviceLabels> {
+        match &self.found {
+            Found::Runs(_) => None,
+            Found::OnDevice(labels) => Some(labels),
+        }
     }
 
     /// Writes the labels as TIFF without ever holding them as pixels.
@@ -239,14 +304,18 @@ impl Segmented {
     /// # Errors
     /// When the file exists and must be kept, or cannot be written.
     pub fn save(&self, path: impl AsRef<Path>, existing: Existing) -> Result<()> {
-        let largest = self.objects.labels.iter().copied().max().unwrap_or(0);
+        let objects = match &self.found {
+            Found::Runs(objects) => objects,
+            Found::OnDevice(labels) => return labels.download()?.save(path, existing),
+        };
+        let largest = objects.labels.iter().copied().max().unwrap_or(0);
         save_labels_by_rows(path.as_ref(), existing, &self.grid, largest, |row, columns, out| {
-            for run in self.objects.runs.of_row(row) {
-                let Run { start, end } = self.objects.runs.runs[run];
+            for run in objects.runs.of_row(row) {
+                let Run { start, end } = objects.runs.runs[run];
                 let (start, end) =
                     ((start as usize).max(columns.start), (end as usize).min(columns.end));
                 if start < end {
-                    out[start - columns.start..end - columns.start].fill(self.objects.labels[run]);
+                    out[start - columns.start..end - columns.start].fill(objects.labels[run]);
                 }
             }
         })

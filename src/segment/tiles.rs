@@ -283,32 +283,67 @@ impl Blurred<'_> {
         Ok(counts)
     }
 
-    /// Bins are centred on 256 values from the least to the largest.
-    pub(super) fn otsu_of_clesperanto(&self) -> Result<f32> {
-        let (low, high) = self.range()?;
-        let last = (N_BINS - 1) as f32;
-        // Halves go up, as in OpenCL; the value is never negative.
-        let counts =
-            self.histogram(N_BINS, |v| ((v - low) / (high - low) * last + 0.5) as i32 as u16)?;
-        let centers: Vec<f64> = (0..N_BINS).map(|i| i as f64).collect();
-        let bin = otsu_bin(&counts, &centers) as f64;
-        Ok((bin * f64::from(high - low) / f64::from(last) + f64::from(low)) as f32)
+    /// Otsu's threshold by these bins over the range of the values.
+    pub(super) fn otsu<F: Fn(f32) -> u16 + Sync>(
+        &self,
+        bins: impl Fn((f32, f32)) -> Bins<F>,
+    ) -> Result<f32> {
+        let bins = bins(self.range()?);
+        Ok(bins.threshold(&self.histogram(bins.n(), &bins.bin)?))
+    }
+}
+
+/// How values are counted for Otsu's threshold; a larger value is never in a lower bin.
+pub(super) struct Bins<F> {
+    pub bin: F,
+    centers: Vec<f64>,
+    /// The threshold that stands for each bin.
+    thresholds: Vec<f32>,
+}
+
+impl<F> Bins<F> {
+    pub fn n(&self) -> usize {
+        self.centers.len()
     }
 
-    /// Whole numbers of 8 and 16 bits are counted as they are, others in 256 bins between least and largest.
-    pub(super) fn otsu_of_scikit_image(&self, is_whole: bool) -> Result<f32> {
-        let (low, high) = self.range()?;
-        if is_whole {
-            let n_bins = (high - low) as usize + 1;
-            let counts = self.histogram(n_bins, |v| (v - low) as i32 as u16)?;
-            let centers: Vec<f64> = (0..n_bins).map(|i| f64::from(low) + i as f64).collect();
-            return Ok(centers[otsu_bin(&counts, &centers)] as f32);
+    pub fn threshold(&self, counts: &[u64]) -> f32 {
+        self.thresholds[otsu_bin(counts, &self.centers)]
+    }
+}
+
+impl Bins<()> {
+    /// Centred on 256 values from the least to the largest.
+    pub fn clesperanto((low, high): (f32, f32)) -> Bins<impl Fn(f32) -> u16> {
+        let last = (N_BINS - 1) as f32;
+        let value = |i: f64| (i * f64::from(high - low) / f64::from(last) + f64::from(low)) as f32;
+        let centers: Vec<f64> = (0..N_BINS).map(|i| i as f64).collect();
+        Bins {
+            // Halves go up, as in OpenCL; the value is never negative.
+            bin: move |v| ((v - low) / (high - low) * last + 0.5) as i32 as u16,
+            thresholds: centers.iter().map(|&i| value(i)).collect(),
+            centers,
         }
+    }
+
+    /// Whole numbers of 8 and 16 bits, as they are.
+    pub fn whole((low, high): (f32, f32)) -> Bins<impl Fn(f32) -> u16> {
+        let n_bins = (high - low) as usize + 1;
+        let centers = (0..n_bins).map(|i| f64::from(low) + i as f64).collect();
+        Bins::of_scikit_image(move |v| (v - low) as i32 as u16, centers)
+    }
+
+    /// 256 bins of equal width between the least and the largest.
+    pub fn even((low, high): (f32, f32)) -> Bins<impl Fn(f32) -> u16> {
         let width = f64::from(high) - f64::from(low);
-        let place = |v: f32| (f64::from(v) - f64::from(low)) / width * N_BINS as f64;
-        let counts = self.histogram(N_BINS, |v| (place(v) as u16).min(N_BINS as u16 - 1))?;
+        let place = move |v: f32| (f64::from(v) - f64::from(low)) / width * N_BINS as f64;
         let center = |i: usize| f64::from(low) + width * (i as f64 + 0.5) / N_BINS as f64;
-        let centers: Vec<f64> = (0..N_BINS).map(center).collect();
-        Ok(centers[otsu_bin(&counts, &centers)] as f32)
+        let bin = move |v| (place(v) as u16).min(N_BINS as u16 - 1);
+        Bins::of_scikit_image(bin, (0..N_BINS).map(center).collect())
+    }
+}
+
+impl<F> Bins<F> {
+    fn of_scikit_image(bin: F, centers: Vec<f64>) -> Self {
+        Self { bin, thresholds: centers.iter().map(|&center| center as f32).collect(), centers }
     }
 }

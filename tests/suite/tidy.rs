@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in reading order: a module imports only from itself and from those before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "error",
     "output",
     "progress",
     "seed",
+    "backend",
     "kernels",
     "image",
     "segment",
@@ -127,6 +128,16 @@ fn only_the_command_prints_and_looks_around() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A build without the GPU has the same surface, chosen in one place.
+#[test]
+fn only_the_backend_knows_whether_there_is_a_gpu() {
+    for file in rust_files(&root().join("src")) {
+        let n = fs::read_to_string(&file).unwrap().matches("feature = \"gpu\"").count();
+        let allowed = if file.ends_with("src/backend/mod.rs") { 2 } else { 0 };
+        assert_eq!(n, allowed, "{}", file.display());
+    }
 }
 
 #[test]

@@ -1,0 +1,34 @@
+// Blurred values become a mask and the local maxima inside it; see segment/tiles.rs.
+
+@group(0) @binding(1) var<storage, read> values: array<f32>;
+@group(0) @binding(2) var<storage, read> threshold: array<f32>;
+@group(0) @binding(3) var<storage, read_write> mask: array<u32>;
+@group(0) @binding(4) var<storage, read_write> spots: array<u32>;
+
+@compute @workgroup_size(GROUP)
+fn above(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
+    let at = item_of(id, n_groups);
+    if at < p.width * p.height {
+        mask[at] = u32(values[at] > threshold[0]);
+    }
+}
+
+// Pixels of the mask that no neighbour exceeds.
+@compute @workgroup_size(GROUP)
+fn peaks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
+    let at = item_of(id, n_groups);
+    if at >= p.width * p.height {
+        return;
+    }
+    let x = at % p.width;
+    let y = at / p.width;
+    var is_peak = mask[at] != 0u;
+    if is_peak {
+        for (var j = max(y, 1u) - 1u; j <= min(y + 1u, p.height - 1u); j++) {
+            for (var i = max(x, 1u) - 1u; i <= min(x + 1u, p.width - 1u); i++) {
+                is_peak = is_peak && values[j * p.width + i] <= values[at];
+            }
+        }
+    }
+    spots[at] = u32(is_peak);
+}

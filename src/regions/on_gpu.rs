@@ -1,0 +1,310 @@
+//! Labels on a device become objects: kernels count what runs count on the processor.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::accumulator::Objects;
+use super::object::{Needs, Space};
+use crate::backend::Gpu;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{LabelImage, Pixels};
+use crate::kernels::region_edges::Edges;
+use crate::kernels::region_gpu::{LabelBands, PlaneSums};
+use crate::kernels::region_hull::{Hull, HullSize, RowEnds};
+use crate::kernels::region_sums::{Bounds, Moments, fits_64_bits};
+use crate::segment::on_gpu::DeviceLabels;
+
+/// What was counted of every object, in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Counted {
+    sums: Vec<PlaneSums>,
+    edges: Vec<Edges>,
+    rows: Vec<RowEnds>,
+    /// Where each object's rows begin, with the end as the last entry.
+    begins: Vec<usize>,
+}
+
+impl Counted {
+    /// Box, moments and number of pixels.
+    pub fn sums(&self, at: usize, needs: Needs) -> (Bounds, Moments, u64) {
+        let sums = &self.sums[at];
+        let moments = Moments::of_plane_sums(&sums.powers, &sums.bounds, needs.cubes);
+        (sums.bounds, moments, sums.n_pixels())
+    }
+
+    /// Border and hull, as far as they are needed.
+    pub fn border(
+        &self,
+        at: usize,
+        space: Space,
+        needs: Needs,
+        hull: &mut Hull,
+    ) -> (Edges, HullSize) {
+        let edges = if needs.edges { self.edges[at] } else { Edges::default() };
+        if !needs.hull {
+            return (edges, HullSize::default());
+        }
+        let rows = self.rows[self.begins[at]..self.begins[at + 1]].iter().copied();
+        (edges, hull.measure_rows(rows, [space.spacing[1], space.spacing[2]]))
+    }
+}
+
+/// Measures all objects of a plane.
+pub(super) fn objects(
+    gpu: &Gpu,
+    labels: &LabelImage,
+    channels: &[&Pixels],
+    needs: Needs,
+) -> Result<Objects> {
+    check(labels.shape().len(), channels, needs)?;
+    let (dense, names) = dense(labels.pixels());
+    let width = labels.shape()[1];
+    let bands = LabelBands::upload(gpu, dense.as_deref().unwrap_or(labels.pixels()), width)?;
+    measured(&bands, names.as_deref(), channels, needs)
+}
+
+/// Measures all objects of labels that a segmentation left on its device.
+pub(super) fn objects_on_device(
+    labels: &DeviceLabels,
+    channels: &[&Pixels],
+    needs: Needs,
+) -> Result<Objects> {
+    check(labels.grid.n_axes(), channels, needs)?;
+    measured(&labels.bands(), None, channels, needs)
+}
+
+/// `names` are those of the labels 1, 2, 3, if they have others.
+fn measured(
+    bands: &LabelBands<'_>,
+    names: Option<&[u32]>,
+    channels: &[&Pixels],
+    needs: Needs,
+) -> Result<Objects> {
+    let width = bands.width;
+    let mut sums = bands.sums(needs.cubes)?;
+    let mut counted = Counted::default();
+    if needs.edges {
+        counted.edges = bands.edges(&sums)?;
+    }
+    if needs.hull {
+        (counted.rows, counted.begins) = bands.rows(&sums)?;
+    }
+    let mut objects = Objects::default();
+    for pixels in channels {
+        let (bits, values) = whole(pixels, width)?;
+        objects.intensity.push(bands.intensity(&sums, bits, values)?);
+    }
+    // Numbers that no pixel has.
+    let exists: Vec<bool> = sums.iter().map(|sums| sums.n_pixels() > 0).collect();
+    keep(&mut sums, &exists);
+    keep(&mut counted.edges, &exists);
+    objects.intensity.iter_mut().for_each(|sums| keep(sums, &exists));
+    if needs.hull {
+        // An object without a pixel has no rows: its begin is the next one's.
+        let end = counted.begins.pop();
+        keep(&mut counted.begins, &exists);
+        counted.begins.extend(end);
+    }
+    let numbers = (1u32..).zip(&exists).filter(|(_, exists)| **exists).map(|(number, _)| number);
+    objects.labels = match names {
+        Some(names) => numbers.map(|number| names[number as usize - 1]).collect(),
+        None => numbers.collect(),
+    };
+    counted.sums = sums;
+    check_size(&objects.labels, &counted.sums, needs)?;
+    objects.begins = vec![0; objects.labels.len() + 1];
+    objects.counted = Some(counted);
+    Ok(objects)
+}
+
+fn keep<T>(all: &mut Vec<T>, which: &[bool]) {
+    let mut which = which.iter();
+    all.retain(|_| which.next().copied().unwrap_or(false));
+}
+
+fn check(n_axes: usize, channels: &[&Pixels], needs: Needs) -> Result<()> {
+    let refused = |what: &str| {
+        let error = Error::new(ErrorKind::Backend, format!("the GPU does not measure {what}"));
+        Err(error.help("use --backend cpu, which measures everything"))
+    };
+    if n_axes != 2 {
+        return refused("stacks");
+    }
+    if let Some(pixels) = channels.iter().find(|p| matches!(p, Pixels::F32(_) | Pixels::F64(_))) {
+        return refused(&format!("intensities of type {}", pixels.type_name()));
+    }
+    for (is_needed, what) in [
+        (needs.filled, "filled areas"),
+        (needs.distances, "distances to the centroid"),
+        (needs.values, "quantiles, textures and weighted moments"),
+        (needs.contacts || needs.nearest, "neighbours"),
+    ] {
+        if is_needed {
+            return refused(what);
+        }
+    }
+    Ok(())
+}
+
+/// Sums of 64 bits hold the moments of all but huge objects.
+fn check_size(labels: &[u32], sums: &[PlaneSums], needs: Needs) -> Result<()> {
+    match sums.iter().position(|sums| !fits_64_bits(&sums.bounds, needs.cubes)) {
+        None => Ok(()),
+        Some(at) => {
+            let [_, rows, columns] = sums[at].bounds.extent;
+            Err(Error::new(
+                ErrorKind::Backend,
+                format!(
+                    "object {} spreads over {rows} x {columns} pixels: its moments exceed the 64 bits of the GPU",
+                    labels[at]
+                ),
+            )
+            .help("use --backend cpu, which has room for them"))
+        }
+    }
+}
+
+/// Room for numbers that no pixel has, beside one for each pixel.
+const SPARE: usize = 1 << 16;
+
+/// Labels numbered 1, 2, 3 in their order, and their names, if the largest is far above their number.
+fn dense(labels: &[u32]) -> (Option<Vec<u32>>, Option<Vec<u32>>) {
+    let largest = labels.iter().copied().max().unwrap_or(0);
+    if largest as usize <= labels.len() + SPARE {
+        return (None, None);
+    }
+    let mut numbers: BTreeMap<u32, u32> = labels.iter().map(|&label| (label, 0)).collect();
+    numbers.remove(&0);
+    numbers.values_mut().zip(1..).for_each(|(number, n)| *number = n);
+    let dense = labels.iter().map(|label| numbers.get(label).copied().unwrap_or(0)).collect();
+    (Some(dense), Some(numbers.into_keys().collect()))
+}
+
+/// Bits per value, and the words that hold those of some rows.
+fn whole<'a>(
+    pixels: &'a Pixels,
+    width: usize,
+) -> Result<(u32, Box<dyn Fn(Range<usize>) -> Vec<u32> + 'a>)> {
+    let at = move |rows: Range<usize>| rows.start * width..rows.end * width;
+    Ok(match pixels {
+        Pixels::U8(values) => (8, Box::new(move |rows| packed(&values[at(rows)], 8))),
+        Pixels::U16(values) => (16, Box::new(move |rows| packed(&values[at(rows)], 16))),
+        Pixels::U32(values) => (32, Box::new(move |rows| values[at(rows)].to_vec())),
+        _ => return Err(Error::internal("values that are not whole reached the device")),
+    })
+}
+
+/// Values beside each other in words, the first in the lowest bits.
+fn packed<T: Copy + Into<u32>>(values: &[T], bits: usize) -> Vec<u32> {
+    let join = |word: &[T]| {
+        word.iter().enumerate().fold(0, |joined, (i, &value)| joined | value.into() << (i * bits))
+    };
+    values.chunks(32 / bits).map(join).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::backend::{Backend, test_device};
+    use crate::image::synth::Blobs;
+    use crate::image::{Grid, IntensityImage};
+    use crate::regions::{Regions, RegionsParams, Selection};
+    use crate::seed::Seed;
+
+    /// Objects that touch, noise, rings and combs, one object over everything, gaps in the numbers, huge numbers.
+    fn images() -> Vec<LabelImage> {
+        let image = |rows: usize, columns: usize, label: &dyn Fn(usize, usize) -> u32| {
+            let pixels = (0..rows * columns).map(|i| label(i / columns, i % columns)).collect();
+            LabelImage::new(Grid::new(&[rows, columns]).unwrap(), pixels).unwrap()
+        };
+        let noise = |n_labels: usize, index: u64| {
+            let mut stream = Seed::new(7).stream("noise", index);
+            let values: Vec<u32> = (0..90 * 131).map(|_| stream.below(n_labels) as u32).collect();
+            image(90, 131, &|y, x| values[y * 131 + x])
+        };
+        let blobs = Blobs::params().shape(&[300, 400]).n_objects(60).gap(0.0).make().unwrap();
+        vec![
+            blobs.labels.clone(),
+            noise(2, 0),
+            noise(4, 1),
+            noise(900, 2),
+            image(70, 200, &|y, x| u32::from(y % 7 != 3 || x % 5 != 2)),
+            image(64, 129, &|_, _| 9),
+            image(1, 1, &|_, _| 1),
+            image(3, 300, &|y, x| {
+                if (y, x) == (1, 299) { 4_000_000_000 } else { 5 * u32::from(x < 64) }
+            }),
+            image(40, 40, &|y, x| ((y / 3 + x / 4) as u32 % 5) * 800_000_000),
+            image(5, 7, &|_, _| 0),
+        ]
+    }
+
+    fn channels(grid: &Grid) -> Vec<IntensityImage> {
+        let mut stream = Seed::new(3).stream("values", 0);
+        let values: Vec<u32> = (0..grid.n_pixels()).map(|_| stream.below(1 << 32) as u32).collect();
+        let u8s = Pixels::U8(values.iter().map(|v| *v as u8).collect());
+        let u16s = Pixels::U16(values.iter().map(|v| (v >> 16) as u16).collect());
+        // The largest values carry the furthest.
+        let u32s = Pixels::U32(values.iter().map(|v| v | 0xffff_0000).collect());
+        [u8s, u16s, u32s].map(|p| IntensityImage::new(grid.clone(), p).unwrap()).into()
+    }
+
+    fn check(backend: &Backend, what: &str) {
+        for (i, labels) in images().iter().enumerate() {
+            let channels = channels(labels.grid());
+            let mut regions = Regions::params().spacing(&[0.5, 0.25]);
+            if i % 2 == 1 {
+                // Moments to the third power of each axis are 64 bits for boxes up to 2^16 pixels.
+                let names = ["core", "moments", "moments_central", "moments_hu", "intensity_sum"];
+                let names = names.map(str::to_owned).to_vec();
+                regions = Regions::params().properties(Selection::Names(names));
+            }
+            for (name, image) in ["a", "b", "c"].into_iter().zip(&channels) {
+                regions = regions.channel(name, image);
+            }
+            let expected = regions.measure(labels).unwrap();
+            let found = regions.backend(backend.clone()).measure(labels).unwrap();
+            assert!(found.equals_missing(&expected), "{what}, image {i}:\n{found:?}\n{expected:?}");
+        }
+    }
+
+    #[test]
+    fn tables_have_the_bytes_of_the_cpu() {
+        let Some(gpu) = test_device() else { return };
+        check(&Backend::Gpu(Arc::new(gpu)), "as it is");
+        for group in [1, 32, 256] {
+            let gpu = test_device().unwrap().with_group_size(group);
+            check(&Backend::Gpu(Arc::new(gpu)), &format!("groups of {group}"));
+        }
+        // Bands of a few rows and batches of a few labels.
+        for bytes in [12_000, 40_000] {
+            let gpu = test_device().unwrap().with_binding_limit(bytes);
+            check(&Backend::Gpu(Arc::new(gpu)), &format!("bindings of {bytes} bytes"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_measured_is_said() {
+        let Some(gpu) = test_device() else { return };
+        let backend = Backend::Gpu(Arc::new(gpu.with_binding_limit(1 << 20)));
+        let refused = |regions: RegionsParams<'_>, labels: &LabelImage, words: &str| {
+            let error = regions.backend(backend.clone()).measure(labels).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Backend);
+            assert!(error.message().contains(words), "{error}");
+            assert!(error.remedy().is_some_and(|r| r.contains("--backend cpu")));
+        };
+        let plane = LabelImage::from(ndarray::array![[1u32, 0], [1, 2]]);
+        let stack = LabelImage::new(Grid::new(&[2, 1, 1]).unwrap(), vec![1, 1]).unwrap();
+        let floats = IntensityImage::from_array(ndarray::array![[1f32, 0.0], [1.0, 2.0]]).unwrap();
+        let all = || Regions::params().properties(Selection::All);
+        refused(Regions::params(), &stack, "does not measure stacks");
+        refused(Regions::params().intensity(&floats), &plane, "type float32");
+        refused(all(), &plane, "does not measure filled areas");
+        let long = LabelImage::new(Grid::new(&[1, 300_000]).unwrap(), vec![1; 300_000]).unwrap();
+        refused(Regions::params(), &long, "too long");
+        let wide = LabelImage::new(Grid::new(&[2, 40_000]).unwrap(), vec![1; 80_000]).unwrap();
+        refused(Regions::params(), &wide, "object 1 spreads over 2 x 40000 pixels");
+    }
+}

@@ -1,0 +1,410 @@
+//! A segmentation on a device: pixels go there once, labels come back when they are wanted.
+//!
+//! Steps and bits are those of the CPU; planes only. The filters of [`DevicePlane`] follow [`super::filters`].
+
+use std::sync::Arc;
+
+use super::convolve::{Border, Kernel};
+use super::field::Field;
+use super::filters::{check_positive, check_sigma, gaussian_radius, scipy_radius};
+use super::thresholds::constant;
+use super::tiles::Bins;
+use crate::backend::{Buffer, Gpu};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Grid, LabelImage};
+use crate::kernels::planes_gpu::{Along, Join, Plane, Taps, key_of, value_of};
+use crate::kernels::region_gpu::LabelBands;
+
+/// Labels 1, 2, 3, ... of a plane on a device.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceLabels {
+    pub gpu: Arc<Gpu>,
+    pub labels: Arc<Buffer<u32>>,
+    pub grid: Grid,
+    pub max_label: u32,
+}
+
+impl DeviceLabels {
+    /// The label image.
+    pub fn download(&self) -> Result<LabelImage> {
+        LabelImage::new(self.grid.clone(), self.gpu.read(&self.labels)?)
+    }
+
+    /// As what kernels measure.
+    pub fn bands(&self) -> LabelBands<'_> {
+        let [_, height, width] = self.grid.extent();
+        LabelBands::over(&self.gpu, Arc::clone(&self.labels), [height, width], self.max_label)
+    }
+}
+
+/// A plane of values on a device, and the filters that make others of it without leaving it.
+///
+/// Values have the bits of the same filter in [`filters`](super::filters), but for the last two units of
+/// [`sobel`](Self::sobel), which ends in a square root.
+///
+/// ```
+/// use ndarray::array;
+/// use polariscope::backend::Gpu;
+/// use polariscope::image::IntensityImage;
+/// use polariscope::segment::{DevicePlane, Field, filters};
+///
+/// let field = Field::of(&IntensityImage::from_array(array![[0u8, 10, 0], [20, 30, 5]])?)?;
+/// // Machines without any adapter have nothing to compare.
+/// if let Ok(gpu) = Gpu::open() {
+///     let blurred = DevicePlane::upload(&gpu, &field)?.gaussian(1.5)?.download()?;
+///     assert_eq!(blurred, filters::gaussian(&field, 1.5)?);
+/// }
+/// # Ok::<(), polariscope::Error>(())
+/// ```
+pub struct DevicePlane<'a> {
+    plane: Plane<'a>,
+    values: Buffer<f32>,
+}
+
+impl<'a> DevicePlane<'a> {
+    /// Copies a plane to the device.
+    ///
+    /// # Errors
+    /// A stack; a plane that is larger than what the device sees at once; a lost device.
+    pub fn upload(gpu: &'a Gpu, field: &Field) -> Result<Self> {
+        let [n_layers, height, width] = field.extent();
+        if n_layers != 1 {
+            let refused = Error::new(ErrorKind::Backend, "the GPU does not filter stacks");
+            return Err(refused.help("use --backend cpu, which segments them"));
+        }
+        let plane = Plane::new(gpu, width, height)?;
+        Ok(Self { plane, values: gpu.upload(field.values())? })
+    }
+
+    /// Copies it back.
+    ///
+    /// # Errors
+    /// A lost device, here as below.
+    pub fn download(&self) -> Result<Field> {
+        let extent = [1, self.plane.height, self.plane.width];
+        Ok(Field::made(extent, self.plane.gpu.read(&self.values)?))
+    }
+
+    fn with(&self, values: Buffer<f32>) -> Self {
+        Self { plane: self.plane, values }
+    }
+
+    /// Convolved with one kernel for y and one for x.
+    fn convolved(&self, kernels: [&Kernel; 2], border: Border) -> Result<Self> {
+        let taps = |kernel: &'_ Kernel| {
+            let Kernel { weights, is_odd } = kernel.clone();
+            (weights, is_odd, border == Border::Reflect)
+        };
+        let one = |values: &Buffer<f32>, kernel: &Kernel, along: Along| {
+            let (weights, is_odd, is_mirrored) = taps(kernel);
+            let taps = Taps { weights: &weights, is_odd, is_mirrored };
+            self.plane.convolve(values, taps, along)
+        };
+        let over_y = one(&self.values, kernels[0], Along::Y)?;
+        Ok(self.with(one(&over_y, kernels[1], Along::X)?))
+    }
+
+    fn joined(&self, other: &Self, how: Join) -> Result<Self> {
+        Ok(self.with(self.plane.join(&self.values, &other.values, how)?))
+    }
+
+    /// [`filters::gaussian`](super::filters::gaussian).
+    ///
+    /// # Errors
+    /// As there, or a lost device.
+    pub fn gaussian(&self, sigma: f64) -> Result<Self> {
+        check_sigma("sigma", sigma)?;
+        let kernel = Kernel::gaussian(sigma, gaussian_radius(sigma), 0);
+        self.convolved([&kernel; 2], Border::Nearest)
+    }
+
+    /// [`filters::difference_of_gaussian`](super::filters::difference_of_gaussian).
+    ///
+    /// # Errors
+    /// As there, or a lost device.
+    pub fn difference_of_gaussian(&self, sigma_small: f64, sigma_large: f64) -> Result<Self> {
+        self.gaussian(sigma_small)?.joined(&self.gaussian(sigma_large)?, Join::Difference)
+    }
+
+    /// [`filters::laplacian_of_gaussian`](super::filters::laplacian_of_gaussian).
+    ///
+    /// # Errors
+    /// As there, or a lost device.
+    pub fn laplacian_of_gaussian(&self, sigma: f64) -> Result<Self> {
+        check_positive(sigma)?;
+        let order = |order| Kernel::gaussian(sigma, scipy_radius(sigma), order);
+        let (blur, curve) = (order(0), order(2));
+        let along_y = self.convolved([&curve, &blur], Border::Reflect)?;
+        along_y.joined(&self.convolved([&blur, &curve], Border::Reflect)?, Join::Sum)
+    }
+
+    /// [`filters::sobel`](super::filters::sobel).
+    ///
+    /// # Errors
+    /// As there, or a lost device.
+    pub fn sobel(&self) -> Result<Self> {
+        let (smooth, slope) = super::filters::sobel_kernels();
+        let along_y = self.convolved([&slope, &smooth], Border::Reflect)?;
+        along_y.joined(&self.convolved([&smooth, &slope], Border::Reflect)?, Join::RootMeanSquare)
+    }
+
+    /// [`filters::top_hat`](super::filters::top_hat).
+    ///
+    /// # Errors
+    /// As there, or a lost device.
+    pub fn top_hat(&self, radius: usize) -> Result<Self> {
+        let rank = |values: &Buffer<f32>, is_largest| {
+            let over_y = self.plane.rank(values, radius, is_largest, Along::Y)?;
+            self.plane.rank(&over_y, radius, is_largest, Along::X)
+        };
+        let opened = rank(&rank(&self.values, false)?, true)?;
+        self.joined(&self.with(opened), Join::Difference)
+    }
+
+    /// The range, then the counts that [`Bins`] asks for, then the threshold.
+    fn otsu<F: Fn(f32) -> u16>(&self, bins: impl Fn((f32, f32)) -> Bins<F>) -> Result<f32> {
+        let (low, high) = self.plane.range(&self.values)?;
+        if low >= high {
+            return Err(constant(f64::from(low)));
+        }
+        let bins = bins((low, high));
+        let least = least_values(bins.n(), &bins.bin, low, high);
+        Ok(bins.threshold(&self.plane.histogram(&self.values, &least)?))
+    }
+}
+
+/// How a device tells objects from background.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cut {
+    Clesperanto,
+    ScikitImage { is_whole: bool },
+    At(f32),
+}
+
+/// What to find, and what to leave out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    pub outline_sigma: f64,
+    pub cut: Cut,
+    /// For spots that grow; connected pixels otherwise.
+    pub spot_sigma: Option<f64>,
+    pub areas: [usize; 2],
+    pub exclude_edges: bool,
+}
+
+/// What was found: the labels, how many there were, how many of those inside, and the threshold.
+pub(super) struct Found {
+    pub labels: DeviceLabels,
+    pub n_all: usize,
+    pub n_inside: usize,
+    pub threshold: f32,
+}
+
+/// Segments a plane.
+pub(super) fn segment(gpu: &Arc<Gpu>, field: &Field, grid: &Grid, ask: Wishes) -> Result<Found> {
+    let image = DevicePlane::upload(gpu, field)?;
+    let plane = image.plane;
+    let outline = image.gaussian(ask.outline_sigma)?;
+    let threshold = match ask.cut {
+        Cut::Clesperanto => outline.otsu(Bins::clesperanto)?,
+        Cut::ScikitImage { is_whole: true } => outline.otsu(Bins::whole)?,
+        Cut::ScikitImage { is_whole: false } => outline.otsu(Bins::even)?,
+        Cut::At(value) => value,
+    };
+    let mask = plane.above(&outline.values, threshold)?;
+    let (labels, n) = match ask.spot_sigma {
+        Some(sigma) => {
+            let spots = plane.peaks(&image.gaussian(sigma)?.values, &mask)?;
+            plane.grown(&mask, &spots)?
+        }
+        None => plane.components(&mask)?,
+    };
+    let [_, height, width] = grid.extent();
+    let labels = DeviceLabels {
+        gpu: Arc::clone(gpu),
+        labels: Arc::new(labels),
+        grid: grid.clone(),
+        max_label: n as u32,
+    };
+    let sums = labels.bands().sums(false)?;
+    let [least, most] = ask.areas;
+    let fits = |n: u64| (least as u64..=most as u64).contains(&n);
+    let is_inside = |first: [u32; 3], extent: [u32; 3]| {
+        let ends = [(1, height), (2, width)];
+        ends.iter().all(|&(a, end)| first[a] > 0 && ((first[a] + extent[a]) as usize) < end)
+    };
+    // Where labels of no pixel, outside the mask, and of the wrong size go: to the background.
+    let mut names = vec![0u32; n + 1];
+    let (mut n_all, mut n_inside, mut last) = (0, 0, 0);
+    for (name, sums) in names[1..].iter_mut().zip(&sums) {
+        if sums.n_pixels() == 0 || !fits(sums.n_pixels()) {
+            continue;
+        }
+        let inside = is_inside(sums.bounds.first, sums.bounds.extent);
+        n_all += 1;
+        n_inside += usize::from(inside);
+        if inside || !ask.exclude_edges {
+            last += 1;
+            *name = last;
+        }
+    }
+    plane.rename(&labels.labels, &names)?;
+    Ok(Found { labels: DeviceLabels { max_label: last, ..labels }, n_all, n_inside, threshold })
+}
+
+/// The least value of each bin, infinity for bins that no value up to `high` reaches.
+///
+/// The CPU's own formula decides, by bisection over all numbers between, because it never falls.
+fn least_values(n_bins: usize, bin: impl Fn(f32) -> u16, low: f32, high: f32) -> Vec<f32> {
+    let reaches = |key: u32, wanted: usize| usize::from(bin(value_of(key))) >= wanted;
+    let mut first = key_of(low);
+    let last = key_of(high);
+    let next = |wanted: usize| {
+        if !reaches(last, wanted) {
+            return f32::INFINITY;
+        }
+        let (mut below, mut from) = (first, last);
+        while below < from {
+            let middle = below + (from - below) / 2;
+            if reaches(middle, wanted) {
+                from = middle;
+            } else {
+                below = middle + 1;
+            }
+        }
+        first = from;
+        value_of(from)
+    };
+    (0..n_bins).map(next).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Backend, test_device};
+    use crate::image::IntensityImage;
+    use crate::image::synth::Blobs;
+    use crate::regions::Regions;
+    use crate::seed::Seed;
+    use crate::segment::{Method, Segmentation, filters};
+
+    fn fields() -> Vec<Field> {
+        let noise = |height: usize, width: usize, index: u64| {
+            let mut stream = Seed::new(5).stream("field", index);
+            let values = (0..height * width).map(|_| (stream.uniform() * 300.0 - 40.0) as f32);
+            Field::new([1, height, width], values.collect()).unwrap()
+        };
+        let blobs = Blobs::params().shape(&[150, 170]).n_objects(20).make().unwrap();
+        vec![noise(1, 1, 0), noise(3, 40, 1), noise(61, 83, 2), Field::of(&blobs.image).unwrap()]
+    }
+
+    /// Square roots may be off by this many units in the last place; everything else not at all.
+    const ROOT_ULPS: u32 = 2;
+
+    #[test]
+    fn filters_have_the_bits_of_the_cpu() {
+        let Some(gpu) = test_device() else { return };
+        for (i, field) in fields().iter().enumerate() {
+            let device = DevicePlane::upload(&gpu, field).unwrap();
+            let values = |plane: DevicePlane<'_>| plane.download().unwrap().into_values();
+            for sigma in [0.0, 0.7, 2.0, 6.5] {
+                let found = values(device.gaussian(sigma).unwrap());
+                let expected = filters::gaussian(field, sigma).unwrap();
+                assert_eq!(found, expected.values(), "blur of {sigma}, field {i}");
+                let found = values(device.difference_of_gaussian(sigma, 3.0).unwrap());
+                let expected = filters::difference_of_gaussian(field, sigma, 3.0).unwrap();
+                assert_eq!(found, expected.values(), "difference of {sigma}, field {i}");
+            }
+            let found = values(device.laplacian_of_gaussian(1.3).unwrap());
+            assert_eq!(found, filters::laplacian_of_gaussian(field, 1.3).unwrap().values());
+            for radius in [0, 1, 4] {
+                let found = values(device.top_hat(radius).unwrap());
+                assert_eq!(found, filters::top_hat(field, radius).values(), "radius {radius}");
+            }
+            let (found, expected) = (values(device.sobel().unwrap()), filters::sobel(field));
+            for (a, b) in found.iter().zip(expected.values()) {
+                assert!(key_of(*a).abs_diff(key_of(*b)) <= ROOT_ULPS, "{a}, not {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_are_those_of_the_cpu() {
+        for group in [64, 1, 256] {
+            let Some(gpu) = test_device() else { return };
+            let backend = Backend::Gpu(Arc::new(gpu.with_group_size(group)));
+            let methods =
+                [Method::VoronoiOtsu, Method::GaussOtsu, Method::Otsu, Method::Threshold(90.0)];
+            for index in 0..12u64 {
+                let blobs = match index % 3 {
+                    0 => Blobs::params().shape(&[150, 190]).n_objects(25).gap(0.0),
+                    1 => Blobs::params().shape(&[230, 200]).n_objects(4).radius(30.0, 45.0),
+                    _ => Blobs::params().shape(&[120, 61]).n_objects(9).radius(5.0, 8.0),
+                };
+                let image = blobs.seed(index).make().unwrap().image;
+                let method = methods[index as usize % 4];
+                let params = Segmentation::params(method)
+                    .spot_sigma([0.0, 1.0, 4.0][index as usize / 4])
+                    .outline_sigma(1.5)
+                    .exclude_edges(index % 2 == 0)
+                    .min_area([0, 60][index as usize % 2]);
+                let expected = params.segment(&image).unwrap();
+                let found = params.backend(backend.clone()).segment(&image).unwrap();
+                let what = format!("{method:?}, image {index}, groups of {group}");
+                assert!(expected.count().all > 0, "{what}");
+                assert_eq!(found.threshold(), expected.threshold(), "{what}");
+                assert_eq!(found.count(), expected.count(), "{what}");
+                assert!(found.labels().unwrap() == expected.labels().unwrap(), "{what}");
+                // On to the table, without the labels ever leaving the device.
+                let regions = || Regions::params().channel("it", &image);
+                let on_cpu = regions().measure(&expected.labels().unwrap());
+                let on_gpu = regions().backend(backend.clone()).measure_segmented(&found);
+                match (on_cpu, on_gpu) {
+                    (Ok(a), Ok(b)) => assert!(a.equals_missing(&b), "{what}"),
+                    (_, found) => {
+                        let error = found.unwrap_err();
+                        assert!(
+                            error.message().contains("does not measure intensities"),
+                            "{error}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn components_wind_and_touch_over_corners() {
+        let Some(gpu) = test_device() else { return };
+        let backend = Backend::Gpu(Arc::new(gpu));
+        for index in 0..30 {
+            let mut stream = Seed::new(11).stream("mask", index);
+            let shape = [1 + stream.below(70), 1 + stream.below(90)];
+            let density = stream.uniform();
+            let n_pixels = shape[0] * shape[1];
+            let pixels: Vec<u8> =
+                (0..n_pixels).map(|_| u8::from(stream.uniform() < density)).collect();
+            let image = ndarray::Array2::from_shape_vec(shape, pixels).unwrap();
+            let image = IntensityImage::from_array(image).unwrap();
+            let params = Segmentation::params(Method::Threshold(0.5));
+            let expected = params.segment(&image).unwrap().labels().unwrap();
+            let found = params.backend(backend.clone()).segment(&image).unwrap();
+            assert!(found.labels().unwrap() == expected, "{shape:?}, density {density}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let Some(gpu) = test_device() else { return };
+        let backend = Backend::Gpu(Arc::new(gpu.with_binding_limit(1000)));
+        let segment = |shape: &[usize]| {
+            let image = Blobs::params().shape(shape).n_objects(1).make().unwrap().image;
+            Segmentation::params(Method::Otsu).backend(backend.clone()).segment(&image)
+        };
+        let error = segment(&[40, 50]).unwrap_err();
+        assert!(error.message().contains("40 x 50") || error.message().contains("50 x 40"));
+        assert!(error.message().contains("250 pixels"), "{error}");
+        let error = segment(&[20, 30, 30]).unwrap_err();
+        assert_eq!(error.message(), "the GPU does not filter stacks");
+    }
+}
