@@ -13,6 +13,8 @@ mod test_device;
 
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) use gpu::check_shader;
 pub(crate) use gpu::{Bound, Buffer};
 pub use gpu::{Gpu, adapters};
 #[cfg(test)]

@@ -6,9 +6,11 @@
 
 use std::fmt::Write;
 
-use super::model::{Model, Scaling};
+use super::model::Model;
 use super::tree::{Kind, Tree};
+use crate::backend::Backend;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::forest_votes::{LEAF, Node, Voters};
 
 /// Shader compilers give up on braces nested deeper.
 const MAX_NESTING: usize = 100;
@@ -119,6 +121,50 @@ impl Model {
         ))
     }
 
+    /// The classes that the program text gives, counted from 1, 0 for a row with a NaN; on the processor or a device,
+    /// with the same answer. `columns[f][row]` are the features of many rows, pixels for instance, in `f32`.
+    ///
+    /// # Errors
+    /// As [`to_cl`](Self::to_cl); columns of different length or number; what the device has no room for.
+    pub fn votes(&self, backend: &Backend, columns: &[&[f32]]) -> Result<Vec<u32>> {
+        let n_classes = self.exportable()?.len();
+        let n_features = self.trees().n_features();
+        let n_rows = columns.first().map_or(0, |column| column.len());
+        if columns.len() != n_features || columns.iter().any(|column| column.len() != n_rows) {
+            let what = format!("{} columns, of {n_rows} rows the first", columns.len());
+            return Err(Error::parameter("columns", what, format!("{n_features} of one length")));
+        }
+        let (mut nodes, mut roots, mut votes) = (Vec::new(), Vec::new(), Vec::new());
+        for tree in self.trees().as_slice() {
+            let first = nodes.len() as u32;
+            let first_leaf = (votes.len() / n_classes) as u32;
+            roots.push(first);
+            nodes.extend(tree.kinds().map(|kind| match kind {
+                Kind::Split { feature, threshold, left } => Node {
+                    threshold: above(self.unscaled(feature, threshold)) as f32,
+                    feature: feature as u32,
+                    left: first + left as u32,
+                    right: first + left as u32 + 1,
+                },
+                Kind::Leaf(leaf) => {
+                    Node { threshold: 0.0, feature: 0, left: LEAF, right: first_leaf + leaf as u32 }
+                }
+            }));
+            votes.extend_from_slice(&tree.values);
+        }
+        let (nodes, roots, votes) = (&nodes, &roots, &votes);
+        let voters = Voters { nodes, roots, votes, n_features, n_classes };
+        match backend {
+            Backend::Cpu => Ok(voters.classes(columns)),
+            Backend::Gpu(gpu) => voters.classes_on(gpu, columns),
+        }
+    }
+
+    /// A threshold on the scale of the table.
+    fn unscaled(&self, feature: usize, threshold: f64) -> f64 {
+        self.scaling().map_or(threshold, |s| threshold * s.scale[feature] + s.center[feature])
+    }
+
     /// The classes, where the forest has classes and can be nested into braces.
     fn exportable(&self) -> Result<&[String]> {
         let depth = self.trees().depth();
@@ -134,7 +180,7 @@ impl Model {
     fn rules(&self, language: &Language) -> String {
         let mut text = String::new();
         for tree in self.trees().as_slice() {
-            write_tree(&mut text, tree, self.trees().n_outputs(), self.scaling(), language);
+            self.write_tree(&mut text, tree, language);
         }
         text
     }
@@ -148,44 +194,36 @@ enum Step<'a> {
     Text(usize, &'a str),
 }
 
-/// One tree as nested conditions; leaves add their shares to the sums.
-fn write_tree(
-    text: &mut String,
-    tree: &Tree,
-    n_outputs: usize,
-    scaling: Option<&Scaling>,
-    language: &Language,
-) {
-    let mut open = vec![Step::Node(0, 0)];
-    while let Some(step) = open.pop() {
-        match step {
-            Step::Text(depth, line) => {
-                let _ = writeln!(text, "{}{line}", " ".repeat(depth));
-            }
-            Step::Node(i, depth) => match tree.kind(i) {
-                Kind::Split { feature, threshold, left } => {
-                    let threshold =
-                        above(scaling.map_or(threshold, |s| {
-                            threshold * s.scale[feature] + s.center[feature]
-                        }));
-                    let value = (language.value)(feature);
-                    let _ = writeln!(text, "{}if({value}<{threshold:?}){{", " ".repeat(depth));
-                    open.extend([
-                        Step::Text(depth, "}"),
-                        Step::Node(left + 1, depth + 1),
-                        Step::Text(depth, "} else {"),
-                        Step::Node(left, depth + 1),
-                    ]);
+impl Model {
+    /// One tree as nested conditions; leaves add their shares to the sums.
+    fn write_tree(&self, text: &mut String, tree: &Tree, language: &Language) {
+        let mut open = vec![Step::Node(0, 0)];
+        while let Some(step) = open.pop() {
+            match step {
+                Step::Text(depth, line) => {
+                    let _ = writeln!(text, "{}{line}", " ".repeat(depth));
                 }
-                Kind::Leaf(leaf) => {
-                    for (k, value) in tree.leaf_values(leaf, n_outputs).iter().enumerate() {
-                        if *value != 0.0 {
+                Step::Node(i, depth) => match tree.kind(i) {
+                    Kind::Split { feature, threshold, left } => {
+                        let threshold = above(self.unscaled(feature, threshold));
+                        let value = (language.value)(feature);
+                        let _ = writeln!(text, "{}if({value}<{threshold:?}){{", " ".repeat(depth));
+                        open.extend([
+                            Step::Text(depth, "}"),
+                            Step::Node(left + 1, depth + 1),
+                            Step::Text(depth, "} else {"),
+                            Step::Node(left, depth + 1),
+                        ]);
+                    }
+                    Kind::Leaf(leaf) => {
+                        let values = tree.leaf_values(leaf, self.trees().n_outputs());
+                        for (k, value) in values.iter().enumerate().filter(|(_, v)| **v != 0.0) {
                             let sum = (language.sum)(k);
                             let _ = writeln!(text, "{}{sum}+={value:?};", " ".repeat(depth));
                         }
                     }
-                }
-            },
+                },
+            }
         }
     }
 }
@@ -207,7 +245,7 @@ fn one_line(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::RandomForest;
+    use crate::classify::{RandomForest, Scaling};
     use crate::seed::Seed;
     use linfa::DatasetBase;
     use linfa::traits::Fit;
@@ -292,5 +330,57 @@ mod tests {
         let (cl, wgsl) = (model.to_cl("TableRowClassifier").unwrap(), model.to_wgsl().unwrap());
         assert_eq!(wgsl.matches("if(x[").count(), cl.matches("if(i").count());
         assert_eq!(wgsl.matches('{').count(), wgsl.matches('}').count());
+    }
+
+    #[test]
+    fn exported_shaders_are_valid_and_run() {
+        use crate::backend::{Bound, Launch, Shader, check_shader, test_device};
+
+        let mut stream = Seed::new(8).stream("rows", 0);
+        let rows = Array2::from_shape_fn((300, 4), |_| (stream.uniform() * 20.0).round() / 2.0);
+        let targets: Array1<usize> =
+            rows.outer_iter().map(|r| usize::from(r[0] > 5.0) + usize::from(r[2] > 7.0)).collect();
+        let forest = RandomForest::params()
+            .n_trees(20)
+            .seed(1)
+            .fit(&DatasetBase::new(rows.clone(), targets))
+            .unwrap();
+        let model = Model::of(&forest);
+        let source: &'static str = model.to_wgsl().unwrap().leak();
+        check_shader(source).unwrap_or_else(|error| panic!("{error}"));
+        let Some(gpu) = test_device() else { return };
+        let shader = Box::leak(Box::new(Shader { name: "exported", source }));
+        let mut values: Vec<f32> = rows.iter().map(|v| *v as f32).collect();
+        values[5] = f32::NAN;
+        let (held, classes) = (gpu.upload(&values).unwrap(), gpu.zeros::<u32>(300).unwrap());
+        let buffers: [(_, &dyn Bound); 2] = [("rows", &held), ("classes", &classes)];
+        let (constants, parameters) = (&[], &[]);
+        let entry = "predict";
+        gpu.launch(&Launch {
+            shader,
+            entry,
+            constants,
+            parameters,
+            buffers: &buffers,
+            n_items: 300,
+        })
+        .unwrap();
+        let found = gpu.read(&classes).unwrap();
+        assert_eq!(found[1], 0, "a row with a NaN");
+        let columns: Vec<Vec<f32>> =
+            (0..4).map(|f| values.iter().skip(f).step_by(4).copied().collect()).collect();
+        let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
+        let backend = Backend::Gpu(std::sync::Arc::new(gpu));
+        let votes = model.votes(&backend, &columns).unwrap();
+        assert_eq!(votes, model.votes(&Backend::Cpu, &columns).unwrap());
+        assert_eq!(votes[1], 0);
+        let expected = forest.probabilities(rows.view()).unwrap();
+        for (row, (found, shares)) in found.iter().zip(expected.outer_iter()).enumerate() {
+            // Where two classes are a rounding apart, either may win.
+            let best = shares.iter().copied().fold(0.0, f64::max);
+            for class in [*found, votes[row]] {
+                assert!(row == 1 || best - shares[class as usize - 1] < 1e-5, "row {row}");
+            }
+        }
     }
 }

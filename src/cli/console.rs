@@ -24,13 +24,16 @@ pub struct Console {
     quiet: bool,
     color: Color,
     backend: Where,
+    has_kernels: bool,
 }
 
 impl Console {
     /// Reads the flags and the environment once.
-    pub fn new(globals: &Globals) -> Self {
+    ///
+    /// `has_kernels` says whether the command can use a GPU for a table.
+    pub fn new(globals: &Globals, has_kernels: bool) -> Self {
         let Globals { json, quiet, color, backend, .. } = *globals;
-        Self { json, quiet, color, backend }
+        Self { json, quiet, color, backend, has_kernels }
     }
 
     /// Whether one JSON object is wanted on stdout.
@@ -58,6 +61,10 @@ impl Console {
 
     /// Reads a table from a file or stdin and passes its warnings on.
     pub fn read(&self, input: &Input) -> Result<Table> {
+        if self.backend == Where::Gpu && !self.has_kernels && !is_image(&input.table) {
+            let allowed = "auto or cpu: nothing that this command does with a table runs on a GPU";
+            return Err(Error::parameter("--backend", "gpu", allowed));
+        }
         let table = if input.table.as_os_str() == "-" {
             let mut bytes = Vec::new();
             io::stdin()

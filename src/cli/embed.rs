@@ -55,6 +55,14 @@ enum Method {
     Tsne,
 }
 
+/// A search for neighbours compares all pairs of rows; about so many differences take the time of a pixel.
+const DIFFERENCES_A_PIXEL: usize = 128;
+
+/// As how many measured pixels a search for neighbours counts.
+fn pixels_worth(features: &Features) -> usize {
+    features.n_rows().pow(2) / DIFFERENCES_A_PIXEL * features.n_features()
+}
+
 impl Embed {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         console.check_free(&self.output, globals)?;
@@ -63,13 +71,14 @@ impl Embed {
         match self.method {
             Method::Pca => self.pca(&features, &table, globals, console),
             Method::Umap => {
-                let umap = Umap::params(self.n_components.unwrap_or(2))
+                let params = Umap::params(self.n_components.unwrap_or(2))
                     .n_neighbors(self.n_neighbors)
                     .min_dist(self.min_dist)
                     .metric(self.metric)
                     .seed(globals.seed)
-                    .progress(console.progress("UMAP"))
-                    .fit(&features)?;
+                    .progress(console.progress("UMAP"));
+                let fit = |on| params.clone().backend(on).fit(&features);
+                let umap = globals.backend.run(pixels_worth(&features), fit)?;
                 let map = umap.coordinates().view();
                 console.print_json(self.quality(&features, map)?)?;
                 self.write("umap", map, &features, &table, globals, console)
@@ -82,7 +91,8 @@ impl Embed {
                 if let Some(perplexity) = self.perplexity {
                     params = params.perplexity(perplexity);
                 }
-                let tsne = params.fit(&features)?;
+                let fit = |on| params.clone().backend(on).fit(&features);
+                let tsne = globals.backend.run(pixels_worth(&features), fit)?;
                 let map = tsne.coordinates().view();
                 let mut quality = self.quality(&features, map)?;
                 quality["kl_divergence"] = json!(tsne.kl_divergence());

@@ -90,6 +90,13 @@ commands! {
     Completions => completions,
 }
 
+impl Command {
+    /// Whether it has work for a GPU beside the measuring of images.
+    fn has_kernels(&self) -> bool {
+        matches!(self, Self::Measure(_) | Self::Segment(_) | Self::Embed(_))
+    }
+}
+
 /// The exit code of a program that was told to stop, as shells give it.
 const INTERRUPTED: i32 = 130;
 
@@ -102,7 +109,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let console = Console::new(&cli.globals);
+    let has_kernels = cli.command.as_ref().is_some_and(Command::has_kernels);
+    let console = Console::new(&cli.globals, has_kernels);
     // Fails only when a handler exists already, which nothing before this line sets.
     let _ = ctrlc::set_handler(|| {
         polariscope::output::remove_partials();

@@ -2,8 +2,9 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::kernels::nearest_rows::{Gap, Hit, Rows, nearest_rows};
+use crate::kernels::nearest_rows::{Gap, Hit, Rows, nearest_rows, nearest_rows_on};
 
 /// How far apart two rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,19 +122,28 @@ impl Neighbors {
     /// # Errors
     /// A value that is not finite; `k` not in 1 to `n_rows - 1`.
     pub fn exact(matrix: ArrayView2<'_, f64>, k: usize, metric: Metric) -> Result<Self> {
+        Self::exact_on(&Backend::Cpu, matrix, k, metric)
+    }
+
+    /// As [`exact`](Self::exact), with the same bits, where `backend` says: a device proposes, the CPU measures.
+    ///
+    /// # Errors
+    /// As [`exact`](Self::exact); on a device more than about 2,000 columns, or a lost device.
+    pub fn exact_on(
+        backend: &Backend,
+        matrix: ArrayView2<'_, f64>,
+        k: usize,
+        metric: Metric,
+    ) -> Result<Self> {
         check_finite(matrix)?;
         check_k(k, matrix.nrows().saturating_sub(1), "the number of other rows")?;
         let prepared = metric.prepare(matrix);
         let rows = rows_of(&prepared);
-        Ok(Self::from_hits(&nearest_rows(rows, rows, k, metric.gap(), true), k, metric))
-    }
-
-    /// The neighbours by the fastest way there is; at present that is [`exact`](Self::exact) at any size.
-    ///
-    /// # Errors
-    /// As [`exact`](Self::exact).
-    pub fn find(matrix: ArrayView2<'_, f64>, k: usize, metric: Metric) -> Result<Self> {
-        Self::exact(matrix, k, metric)
+        let hits = match backend {
+            Backend::Cpu => nearest_rows(rows, rows, k, metric.gap(), true),
+            Backend::Gpu(gpu) => nearest_rows_on(gpu, rows, rows, k, metric.gap(), true)?,
+        };
+        Ok(Self::from_hits(&hits, k, metric))
     }
 
     /// For each row of `queries` the exact `k` nearest rows of `reference`, shape `(n_queries, k)`.

@@ -1,5 +1,6 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
+pub(crate) mod forest_votes;
 pub(crate) mod nearest_rows;
 pub(crate) mod planes_gpu;
 pub(crate) mod ranks;
@@ -20,6 +21,8 @@ pub(crate) mod tsne_forces;
 /// All shaders, for the test that they are valid.
 #[cfg(test)]
 pub(crate) const SHADERS: &[&crate::backend::Shader] = &[
+    &forest_votes::VOTES,
+    &nearest_rows::NEAREST,
     &planes_gpu::BOX_RANK,
     &planes_gpu::COMPONENTS,
     &planes_gpu::CONVOLVE,

@@ -5,9 +5,15 @@
 //! that no nearer row was passed over; a row for which the proof fails is scanned again in f64. So
 //! the result is the same on every processor, whatever tile it used.
 
+mod on_gpu;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
+
+#[cfg(test)]
+pub(super) use on_gpu::NEAREST;
+pub(crate) use on_gpu::nearest_rows_on;
 
 /// What is small between near rows. Both are sums over the columns; roots are taken by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -116,13 +116,12 @@ impl<'a> Object<'a> {
     ) -> Self {
         let spans = objects.spans_of(at);
         let n_rows = space.n_rows();
-        let (bounds, moments, n_pixels) = match &objects.counted {
-            Some(counted) => counted.sums(at, needs),
-            None => {
-                let bounds = Bounds::of(spans, n_rows);
-                let moments = Moments::of(spans, n_rows, &bounds, needs.cubes);
-                (bounds, moments, spans.iter().map(|span| u64::from(span.len())).sum())
-            }
+        let (bounds, moments, n_pixels) = if let Some(counted) = &objects.counted {
+            counted.sums(at, needs)
+        } else {
+            let bounds = Bounds::of(spans, n_rows);
+            let moments = Moments::of(spans, n_rows, &bounds, needs.cubes);
+            (bounds, moments, spans.iter().map(|span| u64::from(span.len())).sum())
         };
         let mut object = Self {
             space,

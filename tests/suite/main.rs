@@ -7,6 +7,7 @@ mod command;
 mod estimators;
 mod examples;
 mod figures;
+mod gpu;
 mod images;
 mod readers;
 mod tables;

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(test)]
+pub(crate) use pipeline::check_shader;
 use pipeline::{Key, Pipeline};
 use wgpu::{Backends, BufferUsages, DeviceType, Features};
 
@@ -35,6 +37,12 @@ pub(crate) struct Buffer<T> {
     words: PhantomData<T>,
 }
 
+impl<T> Buffer<T> {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
 /// A device that kernels run on, with the kernels it has compiled.
 #[derive(Debug)]
 pub struct Gpu {
@@ -62,7 +70,7 @@ enum Trouble {
 
 /// Bytes of a word.
 const WORD: u64 = 4;
-/// Invocations that run together: a multiple of what cards run in step.
+/// Invocations that run together: a multiple of what cards run in step, and below the 256 that all of them offer.
 const GROUP_SIZE: u32 = 64;
 
 /// The adapters of this machine, the best first.
@@ -221,7 +229,7 @@ impl Gpu {
             usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut encoder = self.encoder();
         encoder.copy_buffer_to_buffer(&buffer.buffer, 0, &staging, 0, size);
         self.queue.submit([encoder.finish()]);
         self.checked("copying from it")?;
@@ -230,7 +238,7 @@ impl Gpu {
 
     /// Sets all words to 0.
     pub(crate) fn clear<T: Word>(&self, buffer: &Buffer<T>) -> Result<()> {
-        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut encoder = self.encoder();
         encoder.clear_buffer(&buffer.buffer, 0, None);
         self.queue.submit([encoder.finish()]);
         self.checked("clearing its memory")
@@ -243,6 +251,10 @@ impl Gpu {
         }
         let pipeline = self.pipeline(launch)?;
         pipeline.run(self, launch)
+    }
+
+    fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
     }
 
     fn pipeline(&self, launch: &Launch<'_>) -> Result<Arc<Pipeline>> {

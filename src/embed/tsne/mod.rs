@@ -15,6 +15,7 @@ pub use self::affinity::Affinities;
 use self::affinity::Conditional;
 use self::optimize::Phase;
 pub use self::start::Init;
+use crate::backend::Backend;
 use crate::embed::neighbors::{Metric, Neighbors};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -72,6 +73,7 @@ pub struct TsneParams {
     init: Init,
     metric: Metric,
     seed: Seed,
+    backend: Backend,
     progress: Progress,
 }
 
@@ -87,6 +89,7 @@ impl Tsne {
             init: Init::Pca,
             metric: Metric::Euclidean,
             seed: Seed::default(),
+            backend: Backend::Cpu,
             progress: Progress::default(),
         }
     }
@@ -124,6 +127,12 @@ impl TsneParams {
     /// table of fewer than 91. Three times as many neighbours carry the affinities.
     pub fn perplexity(mut self, perplexity: f64) -> Self {
         self.perplexity = Some(perplexity);
+        self
+    }
+
+    /// Where neighbours are searched for; [`Backend::Cpu`] by default. The map is the same.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
         self
     }
 
@@ -219,7 +228,8 @@ impl TsneParams {
         self.check(matrix, names)?;
         let n = matrix.nrows();
         let perplexity = affinity::perplexity(self.perplexity, n)?;
-        let near = Neighbors::find(matrix, affinity::n_neighbors(perplexity, n - 1), self.metric)?;
+        let k = affinity::n_neighbors(perplexity, n - 1);
+        let near = Neighbors::exact_on(&self.backend, matrix, k, self.metric)?;
         if near.distances.iter().any(|d| !d.is_finite()) {
             return Err(Error::data("distances between rows exceed single precision")
                 .help("standardize the features first"));

@@ -19,6 +19,7 @@ pub use graph::Graph;
 use self::graph::{Scales, local_scales, memberships};
 use self::layout::{Forces, Schedule};
 use super::neighbors::{Metric, Neighbors, check_finite};
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::seed::Seed;
@@ -55,6 +56,7 @@ pub struct UmapParams {
     target: Option<Vec<Option<usize>>>,
     target_weight: f64,
     seed: u64,
+    backend: Backend,
     progress: Progress,
 }
 
@@ -108,6 +110,7 @@ impl Umap {
             target: None,
             target_weight: 0.5,
             seed: 0,
+            backend: Backend::Cpu,
             progress: Progress::default(),
         }
     }
@@ -189,6 +192,12 @@ impl UmapParams {
     /// Number of neighbours of each row, itself included as in umap-learn: 2 or more. Default 15.
     pub fn n_neighbors(mut self, n_neighbors: usize) -> Self {
         self.n_neighbors = n_neighbors;
+        self
+    }
+
+    /// Where neighbours are searched for; [`Backend::Cpu`] by default. The map is the same.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
         self
     }
 
@@ -352,7 +361,7 @@ impl UmapParams {
 
     fn foundation(&self, matrix: ArrayView2<f64>) -> Result<Foundation> {
         self.check(matrix)?;
-        let near = Neighbors::find(matrix, self.n_neighbors - 1, self.metric)?;
+        let near = Neighbors::exact_on(&self.backend, matrix, self.n_neighbors - 1, self.metric)?;
         let scales = local_scales(&near, 1, self.local_connectivity);
         let directed = Graph::from_rows(memberships(&near, &scales));
         let graph = directed.symmetric(self.set_op_mix_ratio as f32);
