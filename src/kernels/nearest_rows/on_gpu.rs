@@ -49,8 +49,8 @@ pub(crate) fn nearest_rows_on(
         .map(|(i, part)| Ok((i * references_at_once, gpu.upload(part)?)))
         .collect::<Result<_>>()?;
     let at_once = (gpu.max_words() / keep.max(depth))
-        .min(AT_ONCE / (depth * references.len().max(1)))
-        .max(64);
+        .min((AT_ONCE / (depth * references.len().max(1))).max(64))
+        .max(1);
     let placed = search.placed(queries, false);
     let mut hits = Vec::with_capacity(queries.len());
     for (block, rows) in placed.chunks(at_once * depth).enumerate() {
