@@ -32,8 +32,10 @@ pub(crate) const SHADERS: &[&crate::backend::Shader] = &[
     &planes_gpu::SPOTS,
     &planes_gpu::VORONOI,
     &region_gpu::EDGES,
+    &region_gpu::FLOATS,
     &region_gpu::INTENSITY,
     &region_gpu::ROWS,
+    &region_gpu::SOLID,
     &region_gpu::SUMS,
 ];
 

@@ -1,8 +1,10 @@
-// What kernels over labels share: a band of rows of an image, worked on in segments of rows. A segment's
+// What kernels over labels share: a band of rows of an image (those of a stack plane by plane), worked on in segments. A segment's
 // pixels are joined into runs first: one atomic per run and sum instead of one per pixel.
 
 struct Parameters {
     width: u32,
+    // Rows of a plane.
+    height: u32,
     // Rows of the image: the first one in the buffer, how many those are, the first one to count and how many.
     start: u32,
     n_held: u32,
@@ -19,7 +21,8 @@ const SEGMENT: u32 = 64u;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 
 struct Segment {
-    y: u32,
+    // Counted through all planes.
+    line: u32,
     // Place of the row in the buffer.
     row: u32,
     begin: u32,
@@ -32,9 +35,9 @@ fn segment_of(item: u32) -> Segment {
     if item >= n_segments * p.n_rows {
         return Segment(0u, 0u, 0u, 0u);
     }
-    let y = p.first + item / n_segments;
+    let line = p.first + item / n_segments;
     let begin = item % n_segments * SEGMENT;
-    return Segment(y, (y - p.start) * p.width, begin, min(begin + SEGMENT, p.width));
+    return Segment(line, (line - p.start) * p.width, begin, min(begin + SEGMENT, p.width));
 }
 
 // Where the run that begins at `x` ends.

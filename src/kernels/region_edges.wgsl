@@ -1,4 +1,4 @@
-// Labels become what is counted along their borders; see region_edges.rs for what the counts mean.
+// Labels of a plane become what is counted along their borders; see region_edges.rs for what the counts mean.
 //
 // Needs two rows above and below those it counts. Per label: border crossings along x, y and the two diagonals,
 // first corners, and border pixels of the three classes of perimeter codes.
@@ -37,7 +37,7 @@ fn class_of(label: u32, y: i32, x: i32) -> u32 {
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let segment = segment_of(item_of(id, n_groups));
-    let y = i32(segment.y);
+    let y = i32(segment.line);
     var begin = segment.begin;
     while begin < segment.end {
         let label = labels[segment.row + begin];

@@ -26,11 +26,11 @@ pub struct Hull {
 }
 
 /// First and last pixel of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RowEnds {
-    pub row: i64,
-    pub first: i64,
-    pub last: i64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct RowEnds {
+    row: i64,
+    first: i64,
+    last: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,22 +54,12 @@ impl Point {
 impl Hull {
     /// Measures the hull of the spans of a plane with this pixel spacing along y and x.
     pub fn measure(&mut self, spans: &[Span], spacing: [f64; 2]) -> HullSize {
-        let ends = rows_of(spans).map(|row| RowEnds {
+        self.rows.clear();
+        self.rows.extend(rows_of(spans).map(|row| RowEnds {
             row: i64::from(row[0].row),
             first: i64::from(row[0].start),
             last: i64::from(row[row.len() - 1].end) - 1,
-        });
-        self.measure_rows(ends, spacing)
-    }
-
-    /// The same from the ends of each row, ordered by row.
-    pub(crate) fn measure_rows(
-        &mut self,
-        ends: impl Iterator<Item = RowEnds>,
-        spacing: [f64; 2],
-    ) -> HullSize {
-        self.rows.clear();
-        self.rows.extend(ends);
+        }));
         self.chains();
         let area = self.fill_rows();
         // The contour of the hull image runs through the edge midpoints of its own border pixels.

@@ -153,7 +153,8 @@ impl ExactSum {
         self.add_part(exponent.div_euclid(32) as i16, shifted);
     }
 
-    fn add_part(&mut self, place: i16, value: i128) {
+    /// Adds `value 2^(32 place)`.
+    pub(super) fn add_part(&mut self, place: i16, value: i128) {
         if value == 0 {
             return;
         }

@@ -28,7 +28,7 @@ fn add3(at: u32, value: vec3u) {
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let segment = segment_of(item_of(id, n_groups));
-    let row = (segment.y - p.first) * p.width;
+    let row = (segment.line - p.first) * p.width;
     var begin = segment.begin;
     while begin < segment.end {
         let slot = slot_of(labels[segment.row + begin]);

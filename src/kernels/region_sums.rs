@@ -79,23 +79,34 @@ impl Moments {
         }
     }
 
-    /// The same for a plane from sums about the first pixel of the image, modulo 2^64: entry `4 j + i` is that of
-    /// `y^j x^i`. Right where [`fits_64_bits`].
-    pub(crate) fn of_plane_sums(powers: &[u64; 16], bounds: &Bounds, cubes: bool) -> Self {
+    /// The same from sums about the first pixel of the image, modulo 2^64; right where [`fits_64_bits`].
+    ///
+    /// Entry `9 k + 3 j + i` is the sum of `z^k y^j x^i`; with cubes, in a plane only, entry `4 j + i` that of `y^j x^i`.
+    pub(crate) fn of_image_sums(powers: &[u64; 27], bounds: &Bounds, cubes: bool) -> Self {
         let mut sums = [Wrapping(0); 64];
-        sums.iter_mut().zip(powers).for_each(|(sum, &power)| *sum = Wrapping(power as i64));
-        shift(&mut sums[..16], 4, u64::from(bounds.first[1]), cubes);
-        shift(&mut sums[..16], 1, u64::from(bounds.first[2]), cubes);
-        Sums::<Small>(sums, 16).moments(cubes)
+        for (entry, &power) in powers.iter().enumerate() {
+            let place =
+                if cubes { entry } else { 16 * (entry / 9) + 4 * (entry / 3 % 3) + entry % 3 };
+            sums[place] = Wrapping(power as i64);
+        }
+        let used = if bounds.extent[0] == 1 { 16 } else { 64 };
+        for (axis, stride) in [16, 4, 1].into_iter().enumerate() {
+            shift(&mut sums, stride, u64::from(bounds.first[axis]), cubes);
+        }
+        Sums::<Small>(sums, used).moments(cubes)
     }
 }
 
-/// Whether all sums about the corner of a box in a plane need no more than 63 bits, and are whole on the CPU too.
+/// Whether all sums about the corner of a box need no more than 63 bits, and are whole on the CPU too.
 pub(crate) fn fits_64_bits(bounds: &Bounds, cubes: bool) -> bool {
-    let [_, rows, columns] = bounds.extent.map(f64::from);
-    // The sum over the whole box, an integral, bounds that over the object.
-    let (long, short) = (rows.max(columns), rows.min(columns));
-    let largest = if cubes { (long * short).powi(4) / 16.0 } else { long.powi(3) / 3.0 * short };
+    let sides = bounds.extent.map(f64::from);
+    let longest = sides.into_iter().fold(1.0, f64::max);
+    // The sums over the whole box, as integrals, bound those over the object.
+    let largest = if cubes {
+        sides.iter().map(|side| (side.powi(4) / 4.0).max(1.0)).product()
+    } else {
+        bounds.n_pixels() * longest * longest / 3.0
+    };
     largest < 2f64.powi(63) && is_exact(bounds)
 }
 

@@ -113,8 +113,8 @@ impl<'a> RegionsParams<'a> {
 
     /// Where pixels become sums; [`Backend::Cpu`] by default. The table is the same.
     ///
-    /// A device measures images in memory (cut to what it sees at once, whatever [`tile`](Self::tile) says): planes,
-    /// intensities of whole numbers, and what follows from sums, borders and hulls, as all of [`Selection::Core`] does.
+    /// A device measures images in memory (cut to what it sees at once, whatever [`tile`](Self::tile) says):
+    /// intensities but for double precision, and what follows from sums, borders and hulls, as all of [`Selection::Core`] does.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self

@@ -114,7 +114,11 @@ impl<'a> Object<'a> {
         needs: Needs,
         desk: &mut Desk,
     ) -> Self {
-        let spans = objects.spans_of(at);
+        let spans = match &objects.counted {
+            // A hull needs no more.
+            Some(counted) => counted.rows_of(at),
+            None => objects.spans_of(at),
+        };
         let n_rows = space.n_rows();
         let (bounds, moments, n_pixels) = if let Some(counted) = &objects.counted {
             counted.sums(at, needs)
@@ -136,11 +140,11 @@ impl<'a> Object<'a> {
             distances: [0.0; 2],
             channels: Vec::with_capacity(objects.intensity.len()),
         };
-        match &objects.counted {
-            Some(counted) => {
-                (object.edges, object.hull) = counted.border(at, space, needs, &mut desk.hull);
-            }
-            None => object.measure_border(spans, needs, desk),
+        if let Some(counted) = &objects.counted {
+            (object.edges, object.solid) = counted.border(at);
+            object.measure_border(spans, Needs { edges: false, ..needs }, desk);
+        } else {
+            object.measure_border(spans, needs, desk);
         }
         if needs.filled {
             object.hole_pixels = hole_pixels(spans, n_rows, &bounds, space.n_axes == 3);

@@ -4,22 +4,26 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::accumulator::Objects;
-use super::object::{Needs, Space};
+use super::object::Needs;
 use crate::backend::Gpu;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{LabelImage, Pixels};
 use crate::kernels::region_edges::Edges;
-use crate::kernels::region_gpu::{LabelBands, PlaneSums};
-use crate::kernels::region_hull::{Hull, HullSize, RowEnds};
+use crate::kernels::region_gpu::{LabelBands, RegionSums};
+use crate::kernels::region_intensity::Intensity;
+use crate::kernels::region_runs::Span;
+use crate::kernels::region_solid::Solid;
 use crate::kernels::region_sums::{Bounds, Moments, fits_64_bits};
 use crate::segment::on_gpu::DeviceLabels;
 
-/// What was counted of every object, in their order.
+/// What was counted of every object, in their order; lists of what nobody needs are empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Counted {
-    sums: Vec<PlaneSums>,
+    sums: Vec<RegionSums>,
     edges: Vec<Edges>,
-    rows: Vec<RowEnds>,
+    solids: Vec<Solid>,
+    /// Every row of every object, from its first pixel to its last.
+    rows: Vec<Span>,
     /// Where each object's rows begin, with the end as the last entry.
     begins: Vec<usize>,
 }
@@ -27,40 +31,40 @@ pub(crate) struct Counted {
 impl Counted {
     /// Box, moments and number of pixels.
     pub fn sums(&self, at: usize, needs: Needs) -> (Bounds, Moments, u64) {
-        let sums = &self.sums[at];
-        let moments = Moments::of_plane_sums(&sums.powers, &sums.bounds, needs.cubes);
-        (sums.bounds, moments, sums.n_pixels())
+        let RegionSums { powers, bounds } = &self.sums[at];
+        (*bounds, Moments::of_image_sums(powers, bounds, needs.cubes), self.sums[at].n_pixels())
     }
 
-    /// Border and hull, as far as they are needed.
-    pub fn border(
-        &self,
-        at: usize,
-        space: Space,
-        needs: Needs,
-        hull: &mut Hull,
-    ) -> (Edges, HullSize) {
-        let edges = if needs.edges { self.edges[at] } else { Edges::default() };
-        if !needs.hull {
-            return (edges, HullSize::default());
+    /// What was counted along the border of a plane, and of a stack.
+    pub fn border(&self, at: usize) -> (Edges, Solid) {
+        (
+            self.edges.get(at).copied().unwrap_or_default(),
+            self.solids.get(at).copied().unwrap_or_default(),
+        )
+    }
+
+    /// An object's rows, each in one piece.
+    pub fn rows_of(&self, at: usize) -> &[Span] {
+        match self.begins.get(at..at + 2) {
+            Some(ends) => &self.rows[ends[0]..ends[1]],
+            None => &[],
         }
-        let rows = self.rows[self.begins[at]..self.begins[at + 1]].iter().copied();
-        (edges, hull.measure_rows(rows, [space.spacing[1], space.spacing[2]]))
     }
 }
 
-/// Measures all objects of a plane.
+/// Measures all objects of a label image.
 pub(super) fn objects(
     gpu: &Gpu,
     labels: &LabelImage,
     channels: &[&Pixels],
     needs: Needs,
 ) -> Result<Objects> {
-    check(labels.shape().len(), channels, needs)?;
+    let is_stack = labels.shape().len() == 3;
+    check(is_stack, channels, needs)?;
     let (dense, names) = dense(labels.pixels());
-    let width = labels.shape()[1];
-    let bands = LabelBands::upload(gpu, dense.as_deref().unwrap_or(labels.pixels()), width)?;
-    measured(&bands, names.as_deref(), channels, needs)
+    let pixels = dense.as_deref().unwrap_or(labels.pixels());
+    let bands = LabelBands::upload(gpu, pixels, labels.grid().extent(), is_stack)?;
+    measured(&bands, is_stack, names.as_deref(), channels, needs)
 }
 
 /// Measures all objects of labels that a segmentation left on its device.
@@ -69,35 +73,37 @@ pub(super) fn objects_on_device(
     channels: &[&Pixels],
     needs: Needs,
 ) -> Result<Objects> {
-    check(labels.grid.n_axes(), channels, needs)?;
-    measured(&labels.bands(), None, channels, needs)
+    check(false, channels, needs)?;
+    measured(&labels.bands(), false, None, channels, needs)
 }
 
 /// `names` are those of the labels 1, 2, 3, if they have others.
 fn measured(
     bands: &LabelBands<'_>,
+    is_stack: bool,
     names: Option<&[u32]>,
     channels: &[&Pixels],
     needs: Needs,
 ) -> Result<Objects> {
-    let width = bands.width;
     let mut sums = bands.sums(needs.cubes)?;
     let mut counted = Counted::default();
-    if needs.edges {
-        counted.edges = bands.edges(&sums)?;
+    match (needs.edges, is_stack) {
+        (false, _) => {}
+        (true, false) => counted.edges = bands.edges(&sums)?,
+        (true, true) => counted.solids = bands.solids()?,
     }
     if needs.hull {
         (counted.rows, counted.begins) = bands.rows(&sums)?;
     }
     let mut objects = Objects::default();
     for pixels in channels {
-        let (bits, values) = whole(pixels, width)?;
-        objects.intensity.push(bands.intensity(&sums, bits, values)?);
+        objects.intensity.push(intensity(bands, &sums, pixels)?);
     }
     // Numbers that no pixel has.
     let exists: Vec<bool> = sums.iter().map(|sums| sums.n_pixels() > 0).collect();
     keep(&mut sums, &exists);
     keep(&mut counted.edges, &exists);
+    keep(&mut counted.solids, &exists);
     objects.intensity.iter_mut().for_each(|sums| keep(sums, &exists));
     if needs.hull {
         // An object without a pixel has no rows: its begin is the next one's.
@@ -122,18 +128,16 @@ fn keep<T>(all: &mut Vec<T>, which: &[bool]) {
     all.retain(|_| which.next().copied().unwrap_or(false));
 }
 
-fn check(n_axes: usize, channels: &[&Pixels], needs: Needs) -> Result<()> {
+fn check(is_stack: bool, channels: &[&Pixels], needs: Needs) -> Result<()> {
     let refused = |what: &str| {
         let error = Error::new(ErrorKind::Backend, format!("the GPU does not measure {what}"));
         Err(error.help("use --backend cpu, which measures everything"))
     };
-    if n_axes != 2 {
-        return refused("stacks");
-    }
-    if let Some(pixels) = channels.iter().find(|p| matches!(p, Pixels::F32(_) | Pixels::F64(_))) {
-        return refused(&format!("intensities of type {}", pixels.type_name()));
+    if channels.iter().any(|pixels| matches!(pixels, Pixels::F64(_))) {
+        return refused("intensities of type float64");
     }
     for (is_needed, what) in [
+        (is_stack && needs.cubes, "third moments of stacks"),
         (needs.filled, "filled areas"),
         (needs.distances, "distances to the centroid"),
         (needs.values, "quantiles, textures and weighted moments"),
@@ -147,15 +151,15 @@ fn check(n_axes: usize, channels: &[&Pixels], needs: Needs) -> Result<()> {
 }
 
 /// Sums of 64 bits hold the moments of all but huge objects.
-fn check_size(labels: &[u32], sums: &[PlaneSums], needs: Needs) -> Result<()> {
+fn check_size(labels: &[u32], sums: &[RegionSums], needs: Needs) -> Result<()> {
     match sums.iter().position(|sums| !fits_64_bits(&sums.bounds, needs.cubes)) {
         None => Ok(()),
         Some(at) => {
-            let [_, rows, columns] = sums[at].bounds.extent;
+            let [planes, rows, columns] = sums[at].bounds.extent;
             Err(Error::new(
                 ErrorKind::Backend,
                 format!(
-                    "object {} spreads over {rows} x {columns} pixels: its moments exceed the 64 bits of the GPU",
+                    "object {} spreads over {planes} x {rows} x {columns} pixels: its moments exceed the 64 bits of the GPU",
                     labels[at]
                 ),
             )
@@ -180,18 +184,19 @@ fn dense(labels: &[u32]) -> (Option<Vec<u32>>, Option<Vec<u32>>) {
     (Some(dense), Some(numbers.into_keys().collect()))
 }
 
-/// Bits per value, and the words that hold those of some rows.
-fn whole<'a>(
-    pixels: &'a Pixels,
-    width: usize,
-) -> Result<(u32, Box<dyn Fn(Range<usize>) -> Vec<u32> + 'a>)> {
-    let at = move |rows: Range<usize>| rows.start * width..rows.end * width;
-    Ok(match pixels {
-        Pixels::U8(values) => (8, Box::new(move |rows| packed(&values[at(rows)], 8))),
-        Pixels::U16(values) => (16, Box::new(move |rows| packed(&values[at(rows)], 16))),
-        Pixels::U32(values) => (32, Box::new(move |rows| values[at(rows)].to_vec())),
-        _ => return Err(Error::internal("values that are not whole reached the device")),
-    })
+/// Sums of a channel's values.
+fn intensity(bands: &LabelBands, sums: &[RegionSums], pixels: &Pixels) -> Result<Vec<Intensity>> {
+    let width = bands.width();
+    let at = |rows: Range<usize>| rows.start * width..rows.end * width;
+    match pixels {
+        Pixels::U8(values) => bands.intensity(sums, 8, &|rows| packed(&values[at(rows)], 8)),
+        Pixels::U16(values) => bands.intensity(sums, 16, &|rows| packed(&values[at(rows)], 16)),
+        Pixels::U32(values) => bands.intensity(sums, 32, &|rows| values[at(rows)].to_vec()),
+        Pixels::F32(values) => bands.float_intensity(sums, &|rows| {
+            values[at(rows)].iter().map(|value| value.to_bits()).collect()
+        }),
+        Pixels::F64(_) => Err(Error::internal("double precision reached the device")),
+    }
 }
 
 /// Values beside each other in words, the first in the lowest bits.
@@ -224,9 +229,20 @@ mod tests {
             let values: Vec<u32> = (0..90 * 131).map(|_| stream.below(n_labels) as u32).collect();
             image(90, 131, &|y, x| values[y * 131 + x])
         };
-        let blobs = Blobs::params().shape(&[300, 400]).n_objects(60).gap(0.0).make().unwrap();
+        let blobs = |shape: &[usize], n| {
+            Blobs::params().shape(shape).n_objects(n).gap(0.0).make().unwrap().labels
+        };
+        let stack = |shape: [usize; 3], n_labels: usize| {
+            let mut stream = Seed::new(9).stream("stack", n_labels as u64);
+            let pixels = (0..shape.iter().product()).map(|_| stream.below(n_labels) as u32);
+            LabelImage::new(Grid::new(&shape).unwrap(), pixels.collect()).unwrap()
+        };
         vec![
-            blobs.labels.clone(),
+            blobs(&[300, 400], 60),
+            stack([4, 9, 70], 3),
+            blobs(&[30, 60, 70], 9),
+            stack([1, 6, 5], 40),
+            stack([5, 1, 6], 2),
             noise(2, 0),
             noise(4, 1),
             noise(900, 2),
@@ -248,20 +264,27 @@ mod tests {
         let u16s = Pixels::U16(values.iter().map(|v| (v >> 16) as u16).collect());
         // The largest values carry the furthest.
         let u32s = Pixels::U32(values.iter().map(|v| v | 0xffff_0000).collect());
-        [u8s, u16s, u32s].map(|p| IntensityImage::new(grid.clone(), p).unwrap()).into()
+        // Of all scales, of both signs, some too small to be normal; one object in ten has something odd.
+        let single = |v: &u32| f32::from_bits(if v % 1000 == 7 { *v } else { v & 0xbfff_ffff });
+        let f32s = Pixels::F32(values.iter().map(single).collect());
+        // And such as microscopes make.
+        let plain = Pixels::F32(values.iter().map(|v| (v % 4096) as f32 / 7.0).collect());
+        [u8s, u16s, u32s, f32s, plain].map(|p| IntensityImage::new(grid.clone(), p).unwrap()).into()
     }
 
     fn check(backend: &Backend, what: &str) {
         for (i, labels) in images().iter().enumerate() {
             let channels = channels(labels.grid());
-            let mut regions = Regions::params().spacing(&[0.5, 0.25]);
-            if i % 2 == 1 {
+            let is_plane = labels.shape().len() == 2;
+            let spacing: &[f64] = if is_plane { &[0.5, 0.25] } else { &[2.0, 0.5, 0.25] };
+            let mut regions = Regions::params().spacing(spacing);
+            if i % 2 == 1 && is_plane {
                 // Moments to the third power of each axis are 64 bits for boxes up to 2^16 pixels.
                 let names = ["core", "moments", "moments_central", "moments_hu", "intensity_sum"];
                 let names = names.map(str::to_owned).to_vec();
                 regions = Regions::params().properties(Selection::Names(names));
             }
-            for (name, image) in ["a", "b", "c"].into_iter().zip(&channels) {
+            for (name, image) in ["a", "b", "c", "d", "e"].into_iter().zip(&channels) {
                 regions = regions.channel(name, image);
             }
             let expected = regions.measure(labels).unwrap();
@@ -279,7 +302,7 @@ mod tests {
             check(&Backend::Gpu(Arc::new(gpu)), &format!("groups of {group}"));
         }
         // Bands of a few rows and batches of a few labels.
-        for bytes in [12_000, 40_000] {
+        for bytes in [36_000, 60_000] {
             let gpu = test_device().unwrap().with_binding_limit(bytes);
             check(&Backend::Gpu(Arc::new(gpu)), &format!("bindings of {bytes} bytes"));
         }
@@ -297,14 +320,19 @@ mod tests {
         };
         let plane = LabelImage::from(ndarray::array![[1u32, 0], [1, 2]]);
         let stack = LabelImage::new(Grid::new(&[2, 1, 1]).unwrap(), vec![1, 1]).unwrap();
-        let floats = IntensityImage::from_array(ndarray::array![[1f32, 0.0], [1.0, 2.0]]).unwrap();
+        let hu = Selection::Names(vec!["moments".to_owned()]);
+        let floats = IntensityImage::from_array(ndarray::array![[1f64, 0.0], [1.0, 2.0]]).unwrap();
         let all = || Regions::params().properties(Selection::All);
-        refused(Regions::params(), &stack, "does not measure stacks");
-        refused(Regions::params().intensity(&floats), &plane, "type float32");
+        refused(
+            Regions::params().properties(hu),
+            &stack,
+            "does not measure third moments of stacks",
+        );
+        refused(Regions::params().intensity(&floats), &plane, "type float64");
         refused(all(), &plane, "does not measure filled areas");
         let long = LabelImage::new(Grid::new(&[1, 300_000]).unwrap(), vec![1; 300_000]).unwrap();
-        refused(Regions::params(), &long, "too long");
+        refused(Regions::params(), &long, "too large");
         let wide = LabelImage::new(Grid::new(&[2, 40_000]).unwrap(), vec![1; 80_000]).unwrap();
-        refused(Regions::params(), &wide, "object 1 spreads over 2 x 40000 pixels");
+        refused(Regions::params(), &wide, "object 1 spreads over 1 x 2 x 40000 pixels");
     }
 }
