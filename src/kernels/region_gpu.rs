@@ -104,7 +104,10 @@ impl<'a> LabelBands<'a> {
         let [n_planes, height, width] = extent;
         let n_rows = n_planes * height;
         let halo = if is_stack { height + 1 } else { HALO };
-        let at_once = (gpu.max_words() / width.max(1)).saturating_sub(2 * halo);
+        let at_once = match gpu.max_words() / width.max(1) {
+            all if all >= n_rows => n_rows,
+            some => some.saturating_sub(2 * halo),
+        };
         if at_once == 0 && n_rows > 0 {
             let what = if is_stack { "planes" } else { "rows" };
             return Err(Error::new(
