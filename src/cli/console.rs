@@ -62,8 +62,8 @@ impl Console {
     /// Reads a table from a file or stdin and passes its warnings on.
     pub fn read(&self, input: &Input) -> Result<Table> {
         if self.backend == Where::Gpu && !self.has_kernels && !is_image(&input.table) {
-            let allowed = "auto or cpu: nothing that this command does with a table runs on a GPU";
-            return Err(Error::parameter("--backend", "gpu", allowed));
+            return Err(Error::parameter("--backend", "gpu", "auto or cpu here")
+                .help("nothing that this command does with a table runs on a GPU"));
         }
         let table = if input.table.as_os_str() == "-" {
             let mut bytes = Vec::new();

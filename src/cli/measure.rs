@@ -64,11 +64,10 @@ impl Measure {
         if let Some(tile) = self.tile {
             regions = regions.tile(tile);
         }
-        let measure = |on| regions.clone().backend(on).measure(&labels);
-        let frame = globals
-            .backend
-            .run(labels.pixels().len(), measure)
-            .map_err(|e| e.in_file(&self.labels))?;
+        let measure = |on| {
+            regions.clone().backend(on).measure(&labels).map_err(|e| e.in_file(&self.labels))
+        };
+        let frame = globals.backend.run(labels.pixels().len(), measure)?;
         console.print_json(json!({
             "n_objects": frame.height(),
             "columns": frame.get_column_names().iter().map(|n| n.as_str()).collect::<Vec<_>>(),

@@ -84,7 +84,7 @@ pub fn measured(
     for (name, image) in &channels {
         regions = regions.channel(name, image);
     }
-    let measure = |on| regions.clone().backend(on).measure(labels);
-    let frame = backend.run(labels.pixels().len(), measure).map_err(|e| e.in_file(path))?;
-    Ok(frame.into())
+    let measure =
+        |on| regions.clone().backend(on).measure(labels).map_err(|e| e.in_file(path));
+    Ok(backend.run(labels.pixels().len(), measure)?.into())
 }

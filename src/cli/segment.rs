@@ -81,11 +81,11 @@ impl Segment {
         if let Some(tile) = self.tile {
             params = params.tile(tile);
         }
-        let segment = |on| params.clone().backend(on).segment_file(&file, self.channel);
-        let found = globals
-            .backend
-            .run(file.grid().n_pixels(), segment)
-            .map_err(|e| e.in_file(&self.image))?;
+        let segment = |on| {
+            let params = params.clone().backend(on);
+            params.segment_file(&file, self.channel).map_err(|e| e.in_file(&self.image))
+        };
+        let found = globals.backend.run(file.grid().n_pixels(), segment)?;
         if let Some(output) = &self.output {
             found.save(output, globals.existing())?;
         }
