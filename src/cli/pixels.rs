@@ -84,7 +84,6 @@ pub fn measured(
     for (name, image) in &channels {
         regions = regions.channel(name, image);
     }
-    let measure =
-        |on| regions.clone().backend(on).measure(labels).map_err(|e| e.in_file(path));
+    let measure = |on| regions.clone().backend(on).measure(labels).map_err(|e| e.in_file(path));
     Ok(backend.run(labels.pixels().len(), measure)?.into())
 }
