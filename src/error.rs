@@ -90,6 +90,11 @@ impl Error {
         Self::new(ErrorKind::Io, message)
     }
 
+    /// The chosen backend cannot do it.
+    pub fn backend(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Backend, message)
+    }
+
     /// A fault of ours or of a library.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message)

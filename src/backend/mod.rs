@@ -20,7 +20,7 @@ pub use gpu::{Gpu, adapters};
 #[cfg(test)]
 pub(crate) use test_device::test_device;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// Where kernels run.
 ///
@@ -116,8 +116,4 @@ pub(crate) struct Launch<'a> {
     pub buffers: &'a [(&'static str, &'a dyn Bound)],
     /// One invocation each.
     pub n_items: usize,
-}
-
-fn unavailable(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Backend, message)
 }

@@ -10,7 +10,7 @@
 //! once: 32 / B seconds a pixel on a card that moves B bytes a second.
 
 use crate::backend::{Gpu, Launch, Shader};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 pub(super) static VOTES: Shader = Shader {
     name: "forest_votes",
@@ -127,8 +127,7 @@ impl Voters<'_> {
 
     fn check(&self) -> Result<()> {
         let refused = |what: String| {
-            Err(Error::new(ErrorKind::Backend, what)
-                .help("use --backend cpu, which has no such limit"))
+            Err(Error::backend(what).help("use --backend cpu, which has no such limit"))
         };
         if self.n_classes > MOST_CLASSES {
             let n = self.n_classes;

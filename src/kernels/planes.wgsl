@@ -3,7 +3,7 @@
 struct Parameters {
     width: u32,
     height: u32,
-    // Of the kernel: how far it reaches, whether it runs along x or y, which step it is, or where its part begins.
+    // How far a filter reaches, and along which axis: 1 for y, 2 for x. A step of growth that reaches 1 goes over corners.
     reach: u32,
     axis: u32,
     // Always 0, which no compiler knows.

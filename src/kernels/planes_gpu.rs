@@ -12,7 +12,7 @@
 //! that is more than operations / its rate: for a blur of sigma 2 (two axes, 17 taps) 16 / B, about 100 operations.
 
 use crate::backend::{Bound, Buffer, Gpu, Launch, Shader};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 macro_rules! plane_shader {
     ($name:literal) => {
@@ -96,8 +96,9 @@ impl<'a> Plane<'a> {
                 gpu.adapter().name,
                 gpu.max_words()
             );
-            return Err(Error::new(ErrorKind::Backend, what)
-                .help("use --backend cpu, with --tile if memory is short"));
+            return Err(
+                Error::backend(what).help("use --backend cpu, with --tile if memory is short")
+            );
         }
         Ok(Self { gpu, width, height })
     }

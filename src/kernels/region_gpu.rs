@@ -22,7 +22,7 @@ use super::region_runs::Span;
 use super::region_solid::Solid;
 use super::region_sums::Bounds;
 use crate::backend::{Bound, Buffer, Gpu, Launch, Shader};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 macro_rules! region_shader {
     ($name:literal) => {
@@ -110,10 +110,10 @@ impl<'a> LabelBands<'a> {
         };
         if at_once == 0 && n_rows > 0 {
             let what = if is_stack { "planes" } else { "rows" };
-            return Err(Error::new(
-                ErrorKind::Backend,
-                format!("{what} of {width} columns are too large for {}", gpu.adapter().name),
-            )
+            return Err(Error::backend(format!(
+                "{what} of {width} columns are too large for {}",
+                gpu.adapter().name
+            ))
             .help("use --backend cpu"));
         }
         let bands = (0..n_rows).step_by(at_once.max(1)).map(|first| {
@@ -276,10 +276,10 @@ impl<'a> LabelBands<'a> {
             }
             let n_labels = places.len() / 4;
             if n_labels == 0 {
-                return Err(Error::new(
-                    ErrorKind::Backend,
-                    format!("object {} has too many rows for the GPU", first + 1),
-                )
+                return Err(Error::backend(format!(
+                    "object {} has too many rows for the GPU",
+                    first + 1
+                ))
                 .help("use --backend cpu"));
             }
             let batch = first as u32 + 1..(first + n_labels) as u32 + 1;

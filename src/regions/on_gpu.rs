@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::accumulator::Objects;
 use super::object::Needs;
 use crate::backend::Gpu;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::{LabelImage, Pixels};
 use crate::kernels::region_edges::Edges;
 use crate::kernels::region_gpu::{LabelBands, RegionSums};
@@ -130,7 +130,7 @@ fn keep<T>(all: &mut Vec<T>, which: &[bool]) {
 
 fn check(is_stack: bool, channels: &[&Pixels], needs: Needs) -> Result<()> {
     let refused = |what: &str| {
-        let error = Error::new(ErrorKind::Backend, format!("the GPU does not measure {what}"));
+        let error = Error::backend(format!("the GPU does not measure {what}"));
         Err(error.help("use --backend cpu, which measures everything"))
     };
     if channels.iter().any(|pixels| matches!(pixels, Pixels::F64(_))) {
@@ -156,9 +156,7 @@ fn check_size(labels: &[u32], sums: &[RegionSums], needs: Needs) -> Result<()> {
         None => Ok(()),
         Some(at) => {
             let [planes, rows, columns] = sums[at].bounds.extent;
-            Err(Error::new(
-                ErrorKind::Backend,
-                format!(
+            Err(Error::backend(format!(
                     "object {} spreads over {planes} x {rows} x {columns} pixels: its moments exceed the 64 bits of the GPU",
                     labels[at]
                 ),
@@ -213,6 +211,7 @@ mod tests {
 
     use super::*;
     use crate::backend::{Backend, test_device};
+    use crate::error::ErrorKind;
     use crate::image::synth::Blobs;
     use crate::image::{Grid, IntensityImage};
     use crate::regions::{Regions, RegionsParams, Selection};

@@ -10,7 +10,7 @@ use super::filters::{check_positive, check_sigma, gaussian_radius, scipy_radius}
 use super::thresholds::constant;
 use super::tiles::Bins;
 use crate::backend::{Buffer, Gpu};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::{Grid, LabelImage};
 use crate::kernels::planes_gpu::{Along, Join, Plane, Taps, key_of, value_of};
 use crate::kernels::region_gpu::LabelBands;
@@ -69,7 +69,7 @@ impl<'a> DevicePlane<'a> {
     pub fn upload(gpu: &'a Gpu, field: &Field) -> Result<Self> {
         let [n_layers, height, width] = field.extent();
         if n_layers != 1 {
-            let refused = Error::new(ErrorKind::Backend, "the GPU does not filter stacks");
+            let refused = Error::backend("the GPU does not filter stacks");
             return Err(refused.help("use --backend cpu, which segments them"));
         }
         let plane = Plane::new(gpu, width, height)?;

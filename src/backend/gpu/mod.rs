@@ -11,7 +11,7 @@ pub(crate) use pipeline::check_shader;
 use pipeline::{Key, Pipeline};
 use wgpu::{Backends, BufferUsages, DeviceType, Features};
 
-use super::{Adapter, Launch, Timing, unavailable};
+use super::{Adapter, Launch, Timing};
 use crate::error::{Error, Result};
 
 /// What buffers are made of.
@@ -122,7 +122,7 @@ impl Gpu {
     pub fn open() -> Result<Self> {
         let found = found();
         let Some(best) = found.first() else {
-            return Err(unavailable("no graphics adapter was found on this machine").help(
+            return Err(Error::backend("no graphics adapter was found on this machine").help(
                 "install a driver for Vulkan, Metal or DirectX 12 (Mesa has one in software), or use --backend cpu",
             ));
         };
@@ -135,7 +135,7 @@ impl Gpu {
         };
         let (device, queue) =
             pollster::block_on(best.request_device(&descriptor)).map_err(|error| {
-                unavailable(format!("the adapter {} gives no device: {error}", adapter.name))
+                Error::backend(format!("the adapter {} gives no device: {error}", adapter.name))
                     .help("update its driver, or use --backend cpu")
             })?;
         let fault = Fault::default();
@@ -199,7 +199,7 @@ impl Gpu {
     /// Words that are 0.
     pub(crate) fn zeros<T: Word>(&self, len: usize) -> Result<Buffer<T>> {
         if len > self.max_words() {
-            return Err(unavailable(format!(
+            return Err(Error::backend(format!(
                 "{} needs {} bytes in one piece and gives {}",
                 self.adapter.name,
                 len as u64 * WORD,
@@ -321,12 +321,12 @@ impl Trouble {
         match self {
             Self::Lost(reason) => {
                 let reason = if reason.is_empty() { "no reason was given" } else { reason };
-                unavailable(format!("the GPU {adapter} was lost while {doing}: {reason}")).help(
+                Error::backend(format!("the GPU {adapter} was lost while {doing}: {reason}")).help(
                     "its driver was reset or another program took it: run again, or use --backend cpu",
                 )
             }
             Self::Memory => {
-                unavailable(format!("the GPU {adapter} has no memory left while {doing}"))
+                Error::backend(format!("the GPU {adapter} has no memory left while {doing}"))
                     .help("close other programs that use it, cut the image, or use --backend cpu")
             }
             Self::Other(what) => Error::internal(format!(

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Candidates, Gap, Hit, Path, Rows, Search};
 use crate::backend::{Buffer, Gpu, Launch, Shader};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 pub(in crate::kernels) static NEAREST: Shader = Shader {
     name: "nearest_rows",
@@ -37,7 +37,7 @@ pub(crate) fn nearest_rows_on(
     if depth > MOST_COLUMNS {
         let what =
             format!("rows of {} columns are too wide for the GPU's search", references.width);
-        return Err(Error::new(ErrorKind::Backend, what).help("use --backend cpu"));
+        return Err(Error::backend(what).help("use --backend cpu"));
     }
     let keep = Candidates::new(k).keep;
     let n_choices = references.len() - usize::from(skip_self);
