@@ -12,7 +12,7 @@ use crate::peer::{read_npy, timed};
 
 /// Stages `neighbors INPUT [k=15]`.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
-    if !["neighbors", "umap", "umap_many"].contains(&stage) {
+    if !["neighbors", "umap", "umap-many"].contains(&stage) {
         return None;
     }
     let matrix = read_npy(Path::new(arguments.first()?));

@@ -15,6 +15,8 @@ pub(crate) const MAX_DEPTH: usize = 10_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
     nodes: Vec<Node>,
+    /// Number of the leaf, from left to right, that a node is; 0 for a split.
+    leaf_numbers: Vec<u32>,
     /// Weight of the training rows that reached each node.
     pub(crate) cover: Vec<f64>,
     /// One row of outputs per leaf, shape `(n_leaves, n_outputs)` in row-major order.
@@ -23,8 +25,8 @@ pub struct Tree {
 
 /// One step: to `child`, or to the node after it when the value exceeds the threshold.
 ///
-/// A leaf has the threshold infinity, which no split has, and its number (from left to right) in place of
-/// the feature: what a walk needs to know is in one place.
+/// A leaf has the threshold infinity, which no split has and no value exceeds, and itself as child: a row that has
+/// arrived stays, so that rows on ways of different length can walk side by side without a branch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Node {
     threshold: f64,
@@ -32,15 +34,10 @@ struct Node {
     child: u32,
 }
 
-/// A row on its way down.
-#[derive(Clone, Copy)]
-struct Walker {
-    row: usize,
-    at: usize,
-}
-
-/// Rows on their way at one time: about as many as there are steps in the time of a cache miss.
+/// Rows that walk side by side: about as many as there are steps in the time of one row's step.
 const WALKERS: usize = 8;
+/// Steps between two looks at whether all have arrived: a look costs more than some steps on the spot.
+const STRIDE: usize = 4;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,13 +49,15 @@ pub(crate) enum Kind {
 impl Tree {
     /// A tree of one node that is nothing yet.
     pub(crate) fn sprout() -> Self {
-        let mut tree = Self { nodes: vec![], cover: vec![], values: vec![] };
+        let mut tree = Self { nodes: vec![], leaf_numbers: vec![], cover: vec![], values: vec![] };
         tree.push_node();
         tree
     }
 
     fn push_node(&mut self) {
-        self.nodes.push(Node { threshold: f64::INFINITY, feature: 0, child: 0 });
+        let child = self.nodes.len() as u32;
+        self.nodes.push(Node { threshold: f64::INFINITY, feature: 0, child });
+        self.leaf_numbers.push(0);
         self.cover.push(0.0);
     }
 
@@ -73,7 +72,7 @@ impl Tree {
 
     /// Makes a node the next leaf; its outputs are pushed to `values` by the caller.
     pub(crate) fn end(&mut self, node: usize, n_outputs: usize) {
-        self.nodes[node].feature = (self.values.len() / n_outputs) as u32;
+        self.leaf_numbers[node] = (self.values.len() / n_outputs) as u32;
     }
 
     /// Replaces every threshold.
@@ -90,7 +89,7 @@ impl Tree {
         if threshold < f64::INFINITY {
             Kind::Split { feature: feature as usize, threshold, left: child as usize }
         } else {
-            Kind::Leaf(feature as usize)
+            Kind::Leaf(self.leaf_numbers[node] as usize)
         }
     }
 
@@ -100,47 +99,24 @@ impl Tree {
     }
 
     /// Writes the number of the leaf that each row falls into.
-    ///
-    /// Several rows walk in turns, so that one steps while the others wait for memory; a row that
-    /// has arrived hands its turn to the next.
     pub(crate) fn leaves_of(&self, rows: &[&[f64]], leaves: &mut [u32]) {
-        let n = rows.len();
-        let mut walkers: [Walker; WALKERS] = std::array::from_fn(|row| Walker { row, at: 0 });
-        let mut next = WALKERS;
-        // As long as there are rows, every walker has one.
-        while next <= n {
-            for walker in &mut walkers {
-                if let Some(leaf) = self.step(walker, rows[walker.row]) {
-                    leaves[walker.row] = leaf;
-                    *walker = Walker { row: next, at: 0 };
-                    next += 1;
-                    if next > n {
-                        break;
+        for (rows, leaves) in rows.chunks(WALKERS).zip(leaves.chunks_mut(WALKERS)) {
+            // A row at the end of the table walks several times rather than alone.
+            let rows: [&[f64]; WALKERS] = std::array::from_fn(|w| rows[w.min(rows.len() - 1)]);
+            let mut at = [0; WALKERS];
+            loop {
+                for _ in 0..STRIDE {
+                    for (at, row) in at.iter_mut().zip(rows) {
+                        let Node { threshold, feature, child } = self.nodes[*at];
+                        *at = child as usize + usize::from(row[feature as usize] > threshold);
                     }
                 }
-            }
-        }
-        for mut walker in walkers.into_iter().filter(|w| w.row < n) {
-            let row = rows[walker.row];
-            leaves[walker.row] = loop {
-                if let Some(leaf) = self.step(&mut walker, row) {
-                    break leaf;
+                if at.iter().all(|&at| self.nodes[at].threshold == f64::INFINITY) {
+                    break;
                 }
-            };
+            }
+            leaves.iter_mut().zip(at).for_each(|(leaf, at)| *leaf = self.leaf_numbers[at]);
         }
-    }
-
-    /// The leaf on which the walker stands, or one step down.
-    #[expect(clippy::inline_always, reason = "a call would cost as much as the step")]
-    #[inline(always)]
-    fn step(&self, walker: &mut Walker, row: &[f64]) -> Option<u32> {
-        let node = self.nodes[walker.at];
-        if node.threshold == f64::INFINITY {
-            return Some(node.feature);
-        }
-        let goes_right = row[node.feature as usize] > node.threshold;
-        walker.at = node.child as usize + usize::from(goes_right);
-        None
     }
 
     /// Number of nodes, leaves included.
@@ -255,7 +231,7 @@ pub(crate) enum NodeValue {
 }
 
 impl NodeValue {
-    fn as_slice(&self) -> &[f64] {
+    pub fn as_slice(&self) -> &[f64] {
         match self {
             Self::Many(values) => values,
             Self::One(value) => std::slice::from_ref(value),

@@ -115,7 +115,7 @@ pub struct Scaled {
 impl Scaled {
     /// The chosen columns as a finite, scaled matrix.
     pub fn features(&self, table: &Table) -> Result<Features> {
-        self.choice.raw(table)?.scaled(self.scale)
+        self.choice.raw(table)?.into_scaled(self.scale)
     }
 }
 

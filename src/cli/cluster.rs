@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use linfa::traits::Fit;
 use polariscope::cluster::{
-    Dbscan, GaussianMixture, KMeans, Lasso, Optics, choose_k, silhouette,
+    Dbscan, GaussianMixture, KMeans, Lasso, Optics, Rule, choose_k, silhouette,
 };
 use polariscope::table::{Features, Table, label_column, numbers_of, with_columns};
 use polariscope::walkthrough::Groups;
@@ -41,6 +41,9 @@ pub struct Cluster {
     /// dbscan, optics: neighbours that make a row a core, itself included
     #[arg(long, default_value_t = 5, value_name = "N")]
     min_points: usize,
+    /// where: a rule such as 'area > 100 and solidity <= 0.9'; the first --where is group 1, and so on
+    #[arg(long = "where", value_name = "RULE", required_if_eq("method", "where"))]
+    rules: Vec<Rule>,
     /// lasso: the file that the report page exports
     #[arg(long, value_name = "FILE", required_if_eq("method", "lasso"))]
     lasso: Option<PathBuf>,
@@ -56,6 +59,8 @@ enum Method {
     Dbscan,
     /// As dbscan, from the reachability of all distances
     Optics,
+    /// Groups by rules over columns
+    Where,
     /// Groups drawn by hand on the report page
     Lasso,
 }
@@ -73,6 +78,8 @@ impl Cluster {
         let table = console.read(&self.input)?;
         let found = match (self.method, &self.lasso) {
             (Method::Lasso, Some(file)) => replayed(&Lasso::open(file)?, &table)?,
+            (Method::Where, _) => ruled(&self.rules, &table)
+                .map_err(|e| e.in_file(&self.input.table))?,
             _ => self.computed(&self.scaled.features(&table)?, globals, console)?,
         };
         let k = found.labels.iter().copied().max().unwrap_or(0);
@@ -97,7 +104,7 @@ impl Cluster {
                 let found = Dbscan::params(distance, self.min_points).fit(features)?;
                 (found.labels().to_vec(), json!({}))
             }
-            Method::Optics | Method::Lasso => {
+            Method::Optics | Method::Lasso | Method::Where => {
                 let distance = self.max_distance.unwrap_or(1.0);
                 let found =
                     Optics::params(self.min_points).max_distance(distance).fit(features)?;
@@ -179,6 +186,19 @@ impl Cluster {
         }
         Ok((choice.k, Some(p)))
     }
+}
+
+/// The groups that rules make: a row belongs to the first rule that it meets.
+fn ruled(rules: &[Rule], table: &Table) -> Result<Found> {
+    let mut labels = vec![0; table.frame.height()];
+    for (group, rule) in rules.iter().enumerate() {
+        for (label, met) in labels.iter_mut().zip(rule.rows(&table.frame)?) {
+            if *label == 0 && met {
+                *label = group + 1;
+            }
+        }
+    }
+    Ok(Found { rows: (0..labels.len()).collect(), labels, more: json!({}) })
 }
 
 /// The groups that a lasso draws on a table.

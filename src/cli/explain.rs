@@ -6,6 +6,8 @@ use clap::Args;
 use polariscope::Result;
 use polariscope::classify::Model;
 use polariscope::explain::{Shap, TreeShap};
+use polariscope::select::FAMILY_CUT;
+use polariscope::table::{Features, families, representative, spearman};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use serde_json::{Map, Value, json};
 
@@ -20,7 +22,16 @@ pub struct Explain {
     input: Input,
     #[command(flatten)]
     output: Output,
+    /// Values of families of correlated features (|Spearman| >= 0.85) in place of single features
+    #[arg(long)]
+    families: bool,
+    /// Explain against the mean over this table's rows (at most 200, evenly spread) instead of the training's covers
+    #[arg(long, value_name = "TABLE")]
+    background: Option<PathBuf>,
 }
+
+/// Rows of the background, whose number the time grows with.
+const MAX_BACKGROUND: usize = 200;
 
 impl Explain {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
@@ -29,7 +40,18 @@ impl Explain {
         let table = console.read(&self.input)?;
         let features = super::predict::features_of(&model, &table)
             .map_err(|e| e.in_file(&self.input.table))?;
-        let shap = TreeShap::of(&model).progress(console.progress("SHAP")).explain(&features)?;
+        let mut explainer = TreeShap::of(&model).progress(console.progress("SHAP"));
+        if let Some(path) = &self.background {
+            let table = console.read(&Input { table: path.clone() })?;
+            let rows = super::predict::features_of(&model, &table).map_err(|e| e.in_file(path))?;
+            let step = rows.n_rows().div_ceil(MAX_BACKGROUND).max(1);
+            let spread: Vec<usize> = (0..rows.n_rows()).step_by(step).collect();
+            explainer = explainer.background(rows.select_rows(&spread).matrix());
+        }
+        let mut shap = explainer.explain(&features)?;
+        if self.families {
+            shap = shap.grouped(&families_of(&features))?;
+        }
         let base: Map<String, Value> =
             shap.outputs.iter().cloned().zip(shap.base.iter().map(|&b| json!(b))).collect();
         let importances: Map<String, Value> =
@@ -43,6 +65,17 @@ impl Explain {
         }))?;
         console.write(&long(&shap, features.rows())?, &self.output, globals)
     }
+}
+
+/// Families of two features and more, each called by its plainest member.
+fn families_of(features: &Features) -> Vec<(String, Vec<usize>)> {
+    let correlations = spearman(features.matrix()).mapv(f64::abs);
+    let named = |members: Vec<usize>| {
+        let plain = &features.names()[representative(&members, features.names(), &correlations)];
+        (format!("{plain} and {} more", members.len() - 1), members)
+    };
+    let families = families(&correlations, FAMILY_CUT).into_iter();
+    families.filter(|members| members.len() > 1).map(named).collect()
 }
 
 /// One line per row, feature and output.

@@ -3,6 +3,7 @@
 mod args;
 mod console;
 mod pixels;
+mod target;
 
 use std::process::ExitCode;
 
@@ -80,6 +81,8 @@ commands! {
     Predict => predict,
     /// SHAP values of a model's predictions
     Explain => explain,
+    /// Any single figure of the report, as .svg or .png
+    Plot => plot,
     /// What each column means: definition, unit, source, aliases
     Columns => columns,
     /// Write a small image, its labels and measurements to try things on
@@ -136,4 +139,13 @@ fn tree() -> clap::Command {
 fn frame_of(columns: Vec<Column>) -> Result<DataFrame> {
     let n_rows = columns.first().map_or(0, Column::len);
     DataFrame::new(n_rows, columns).map_err(|e| Error::internal(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    /// Two flags of one name, and other mistakes that clap finds only when a command is used.
+    #[test]
+    fn the_command_tree_is_sound() {
+        super::tree().debug_assert();
+    }
 }

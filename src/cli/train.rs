@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use linfa::traits::Fit;
-use polariscope::classify::{Model, RandomForest, TrainingSummary, validate};
+use polariscope::classify::{ForestParams, Model, RandomForest, TrainingSummary, validate};
+use polariscope::explain::with_random_control;
 use polariscope::output::check_free;
-use polariscope::table::{Classes, Columns, Features};
-use polariscope::{Error, Result};
+use polariscope::Result;
 use serde_json::{Map, Value, json};
 
 use super::Console;
 use super::args::{Choice, Globals, Input};
+use super::target::Target;
 
 /// Parts of the cross-validation.
 const FOLDS: usize = 5;
@@ -34,6 +35,9 @@ pub struct Train {
     /// Depth of the trees
     #[arg(long, default_value_t = 8, value_name = "D")]
     max_depth: usize,
+    /// Also train with a column of random numbers, and name the features that are worth no more than it
+    #[arg(long)]
+    random_control: bool,
     /// Rows that a leaf keeps at least
     #[arg(long, default_value_t = 1, value_name = "N")]
     min_samples_leaf: usize,
@@ -43,21 +47,9 @@ impl Train {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         check_free(&self.output, globals.existing())?;
         let table = console.read(&self.input)?;
-        let classes = Classes::of(&table.frame, &self.target)?;
-        let selection = self.choice.selection().exclude([&self.target]);
-        let columns = Columns::chosen(&table.frame, selection)?;
-        let complete = Features::from_columns(&table.frame, &columns)?;
-        let known: Vec<usize> = (0..complete.n_rows())
-            .filter(|&row| classes.labels[complete.rows()[row]].is_some())
-            .collect();
-        let features = complete.select_rows(&known);
-        let labels: Vec<usize> =
-            features.rows().iter().filter_map(|&row| classes.labels[row]).collect();
-        if labels.iter().all(|label| labels.first() == Some(label)) {
-            return Err(Error::data("there are no two classes to tell apart")
-                .in_file(&self.input.table)
-                .at_column(&self.target));
-        }
+        let target = Target::of(&table, &self.target, &self.choice)
+            .map_err(|e| e.in_file(&self.input.table))?;
+        let Target { columns, features, labels, .. } = &target;
         let params = RandomForest::params()
             .n_trees(self.n_trees)
             .max_depth(self.max_depth)
@@ -65,15 +57,14 @@ impl Train {
             .seed(globals.seed);
         let folds = validate::cross_validate(
             &params,
-            &features,
-            &labels,
-            &validate::stratified_k_fold(&labels, FOLDS.min(labels.len()), globals.seed)?,
+            features,
+            labels,
+            &validate::stratified_k_fold(labels, FOLDS.min(labels.len()), globals.seed)?,
         )?;
         let forest =
-            params.progress(console.progress("forest")).fit(&features.labelled(&labels)?)?;
-        let names = forest.classes().iter().map(|&c| classes.names[c].clone()).collect();
+            params.clone().progress(console.progress("forest")).fit(&features.labelled(labels)?)?;
         let units = features.names().iter().map(|n| columns.get(n).map_or(String::new(), |c| c.unit.clone()));
-        let mut model = Model::of(&forest).with_classes(names)?.with_units(units.collect())?;
+        let mut model = Model::of(&forest).with_classes(target.names_of(forest.classes()))?.with_units(units.collect())?;
         let summary = TrainingSummary {
             target: Some(self.target.clone()),
             cv_accuracy: Some(folds.accuracy()),
@@ -83,6 +74,7 @@ impl Train {
         model = model.with_summary(summary);
         model.save(&self.output, globals.existing())?;
 
+        let control = if self.random_control { Some(control(&params, &target, globals.seed)?) } else { None };
         let importances: Map<String, Value> =
             features.names().iter().cloned().zip(forest.importances().iter().map(|&i| json!(i))).collect();
         console.print_json(json!({
@@ -94,6 +86,7 @@ impl Train {
             "cv_accuracy": folds.accuracy(),
             "cv_balanced_accuracy": folds.balanced_accuracy(),
             "importances": importances,
+            "random_control": control.as_ref().map(|(importance, below)| json!({ "importance": importance, "not_above": below })),
             "model": self.output,
         }))?;
         let mut ranked: Vec<(f64, &String)> =
@@ -111,7 +104,23 @@ impl Train {
         for (importance, name) in ranked.iter().take(10) {
             text += &format!("  {importance:.3}  {name}\n");
         }
+        if let Some((importance, below)) = control {
+            text += &format!("  {importance:.3}  random numbers; not above them: {}\n", if below.is_empty() { "none".to_owned() } else { below.join(", ") });
+        }
         text += &format!("model      {}\n", self.output.display());
         console.print(&text)
     }
+}
+
+/// The importance of a column of random numbers among the features, and the features that it is not below.
+fn control(
+    params: &ForestParams<RandomForest>,
+    target: &Target,
+    seed: u64,
+) -> Result<(f64, Vec<String>)> {
+    let features = with_random_control(&target.features, seed)?;
+    let forest = params.fit(&features.labelled(&target.labels)?)?;
+    let (chance, importances) = forest.importances().split_last().unwrap_or((&0.0, &[]));
+    let below = features.names().iter().zip(importances).filter(|(_, i)| *i <= chance);
+    Ok((*chance, below.map(|(name, _)| name.clone()).collect()))
 }

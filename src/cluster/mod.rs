@@ -8,6 +8,7 @@ mod lasso;
 mod mixture;
 #[cfg(test)]
 mod reference;
+mod rule;
 mod silhouette;
 mod single_population;
 
@@ -16,5 +17,6 @@ pub use density::{Dbscan, DbscanParams, Optics, OpticsParams};
 pub use kmeans::{Init, KMeans, KMeansParams};
 pub use lasso::{Lasso, Polygon};
 pub use mixture::{GaussianMixture, GaussianMixtureParams};
+pub use rule::Rule;
 pub use silhouette::{SILHOUETTE_ROWS, Silhouette, silhouette};
 pub use single_population::{Null, SIMULATED_ROWS, single_population};

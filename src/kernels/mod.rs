@@ -1,6 +1,7 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
 pub(crate) mod forest_votes;
+mod leaves;
 pub(crate) mod nearest_rows;
 pub(crate) mod planes_gpu;
 pub(crate) mod ranks;

@@ -1,16 +1,17 @@
 //! Two sets of rows enter; for each query row the reference rows nearest to it leave, exactly.
 //!
-//! A register tile of packed f32 values finds candidates at the speed of the multiply-add units; the
-//! candidates are measured again in f64, in one fixed order of summation. A rounding bound proves
-//! that no nearer row was passed over; a row for which the proof fails is scanned again in f64. So
-//! the result is the same on every processor, whatever tile it used.
+//! Rows that are near each other are put into leaves; a leaf whose box is farther away than what was
+//! found already is passed over. In the others a register tile of packed f32 values finds candidates
+//! at the speed of the multiply-add units; the candidates are measured again in f64, in one fixed
+//! order of summation. Bounds on rounding and on the boxes prove that no nearer row was passed over;
+//! a row for which the proof fails is scanned again in f64. So the result is the same on every
+//! processor, whatever tile it used.
 
 mod on_gpu;
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
+use super::leaves::{Axes, Bounds, LEAF, Leaves};
 #[cfg(test)]
 pub(super) use on_gpu::NEAREST;
 pub(crate) use on_gpu::nearest_rows_on;
@@ -56,11 +57,6 @@ impl<'a> Rows<'a> {
 
 /// A reference row and its gap to the query.
 pub(crate) type Hit = (f64, u32);
-
-/// Queries that one task works on; they share each block of references while it is in the cache.
-const TASK: usize = 128;
-/// Bytes of packed references per block: most of a small second-level cache.
-const BLOCK_BYTES: usize = 128 << 10;
 
 /// The `k` references nearest to each query, ascending by gap, ties to the smaller index.
 ///
@@ -112,21 +108,27 @@ impl Path {
     }
 
     fn run(self, refs: Rows, queries: Rows, k: usize, gap: Gap, skip_self: bool) -> Vec<Vec<Hit>> {
-        let frame = Frame::of(refs, queries);
-        let search = Search { path: self, refs, queries, k, gap, skip_self, frame };
-        let panels = search.pack();
-        let starts: Vec<usize> = (0..queries.len()).step_by(TASK).collect();
-        let tasks: Vec<Vec<Vec<Hit>>> = starts
-            .par_iter()
-            .map(|&start| search.task(&panels, start..queries.len().min(start + TASK)))
+        let search = Search::new(refs, queries, k, gap, skip_self);
+        let frame = &search.frame;
+        let axes = Axes::of(refs.len(), refs.width, |i| frame.scaled(refs.row(i)));
+        let leaves = |rows: Rows| Leaves::of(rows.len(), &axes, |i| frame.scaled(rows.row(i)));
+        let (near, others) = (leaves(refs), (!skip_self).then(|| leaves(queries)));
+        let asked = others.as_ref().unwrap_or(&near);
+        let walk = Walk { path: self, search: &search, near: &near };
+        let panels = walk.pack();
+        let tasks: Vec<Vec<Vec<Hit>>> = (0..asked.boxes.len())
+            .into_par_iter()
+            .map(|leaf| walk.task(&panels, asked, leaf))
             .collect();
-        tasks.into_iter().flatten().collect()
+        let mut hits = vec![Vec::new(); queries.len()];
+        let found = tasks.into_iter().flatten();
+        asked.order.iter().zip(found).for_each(|(&row, found)| hits[row as usize] = found);
+        hits
     }
 }
 
-/// What is searched for, and where.
+/// What is searched for.
 struct Search<'a> {
-    path: Path,
     refs: Rows<'a>,
     queries: Rows<'a>,
     k: usize,
@@ -135,27 +137,33 @@ struct Search<'a> {
     frame: Frame,
 }
 
-impl Search<'_> {
-    /// Columns of a panel. Squared gaps have one more, minus half the squared norm: with a query
-    /// column of ones the tile's sums become x.y - |y|^2 / 2, largest where the gap is smallest.
-    fn depth(&self) -> usize {
-        self.refs.width + usize::from(self.gap == Gap::Squared)
-    }
+/// How it is searched for on the CPU.
+struct Walk<'a> {
+    path: Path,
+    search: &'a Search<'a>,
+    /// The references, sorted.
+    near: &'a Leaves,
+}
 
+impl Walk<'_> {
     /// References in panels as wide as a tile, column by column; empty places are infinitely far.
     fn pack(&self) -> Vec<f32> {
-        let (depth, (_, lanes)) = (self.depth(), self.path.shape());
-        let mut panels = vec![0.0; self.refs.len().div_ceil(lanes) * depth * lanes];
+        let (depth, (_, lanes)) = (self.search.depth(), self.path.shape());
+        let mut panels = vec![0.0; self.search.refs.len().div_ceil(lanes) * depth * lanes];
         panels.par_chunks_exact_mut(depth * lanes).enumerate().for_each(|(p, panel)| {
-            let far = if self.gap == Gap::Squared { f32::NEG_INFINITY } else { f32::INFINITY };
+            let far =
+                if self.search.gap == Gap::Squared { f32::NEG_INFINITY } else { f32::INFINITY };
             panel[(depth - 1) * lanes..].fill(far);
-            for (lane, i) in (p * lanes..self.refs.len().min((p + 1) * lanes)).enumerate() {
+            let end = self.search.refs.len().min((p + 1) * lanes);
+            for (lane, &i) in self.near.order[p * lanes..end].iter().enumerate() {
                 let mut norm = 0.0;
-                for (column, x) in self.frame.place(self.refs.row(i)).enumerate() {
+                for (column, x) in
+                    self.search.frame.place(self.search.refs.row(i as usize)).enumerate()
+                {
                     panel[column * lanes + lane] = x;
                     norm += f64::from(x) * f64::from(x);
                 }
-                if self.gap == Gap::Squared {
+                if self.search.gap == Gap::Squared {
                     panel[(depth - 1) * lanes + lane] = (-0.5 * norm) as f32;
                 }
             }
@@ -163,56 +171,74 @@ impl Search<'_> {
         panels
     }
 
-    /// The hits of the queries in `range`.
-    fn task(&self, panels: &[f32], range: Range<usize>) -> Vec<Vec<Hit>> {
-        let (depth, (height, lanes)) = (self.depth(), self.path.shape());
-        let mut lists: Vec<Candidates> = range.clone().map(|_| Candidates::new(self.k)).collect();
-        let mut groups = vec![1.0; range.len().div_ceil(height) * depth * height];
-        for (slot, i) in range.clone().enumerate() {
+    /// The hits of the queries in a leaf, in the order of the leaf.
+    fn task(&self, panels: &[f32], asked: &Leaves, leaf: usize) -> Vec<Vec<Hit>> {
+        let (depth, (height, lanes)) = (self.search.depth(), self.path.shape());
+        let rows = asked.rows(leaf);
+        let mut lists: Vec<Candidates> =
+            rows.iter().map(|&row| self.search.candidates(row)).collect();
+        let mut groups = vec![1.0; rows.len().div_ceil(height) * depth * height];
+        for (slot, &row) in rows.iter().enumerate() {
             let group = &mut groups[slot / height * depth * height..];
-            for (column, x) in self.frame.place(self.queries.row(i)).enumerate() {
+            for (column, x) in
+                self.search.frame.place(self.search.queries.row(row as usize)).enumerate()
+            {
                 group[column * height + slot % height] = x;
             }
         }
-        let panel_len = depth * lanes;
-        let per_block = (BLOCK_BYTES / (panel_len * size_of::<f32>())).max(1);
-        for (block, block_panels) in panels.chunks(per_block * panel_len).enumerate() {
+        let bounds: Vec<Bounds> = rows.chunks(height).map(|rows| asked.bounds(rows)).collect();
+        let leaf_gap = |box_: &Bounds| asked.boxes[leaf].squared_gap(box_);
+        let mut around: Vec<(f64, usize)> =
+            self.near.boxes.iter().map(leaf_gap).enumerate().map(|(l, gap)| (gap, l)).collect();
+        around.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let per_leaf = LEAF / lanes * depth * lanes;
+        for (gap, near) in around {
+            if gap > reach(&lists) {
+                // So are all that follow.
+                lists.iter_mut().for_each(|list| list.pass_over(gap));
+                break;
+            }
+            let block = &panels[near * per_leaf..panels.len().min((near + 1) * per_leaf)];
             let queries = groups.chunks_exact(depth * height).zip(lists.chunks_mut(height));
-            for (group, (query, lists)) in queries.enumerate() {
-                let first_row = range.start + group * height;
-                self.scan(query, block_panels, lists, block * per_block * lanes, first_row);
+            for ((query, lists), bounds) in queries.zip(&bounds) {
+                let gap = bounds.squared_gap(&self.near.boxes[near]);
+                if gap > reach(lists) {
+                    lists.iter_mut().for_each(|list| list.pass_over(gap));
+                } else {
+                    self.scan(query, block, lists, near * LEAF);
+                }
             }
         }
-        lists.iter().zip(range).map(|(list, i)| self.finish(list, i)).collect()
+        lists.iter().map(|list| self.search.finish(list)).collect()
     }
 
-    /// Offers one block of panels, whose first reference is `first`, to one group of queries.
-    fn scan(
-        &self,
-        query: &[f32],
-        panels: &[f32],
-        lists: &mut [Candidates],
-        first: usize,
-        first_row: usize,
-    ) {
+    /// Offers one leaf, whose first place in the order is `first`, to one group of queries.
+    fn scan(&self, query: &[f32], panels: &[f32], lists: &mut [Candidates], first: usize) {
         let (height, lanes) = self.path.shape();
-        let panel_len = self.depth() * lanes;
+        let panel_len = self.search.depth() * lanes;
         let mut sums = [0.0; MOST_SUMS];
         let mut bars = [f32::INFINITY; MOST_QUERIES];
         bars.iter_mut().zip(lists.iter()).for_each(|(bar, list)| *bar = list.bar);
         let mut next = 0;
-        while let Some(skipped) =
-            self.path.skim(self.gap, query, &panels[next * panel_len..], &bars[..height], &mut sums)
-        {
+        while let Some(skipped) = self.path.skim(
+            self.search.gap,
+            query,
+            &panels[next * panel_len..],
+            &bars[..height],
+            &mut sums,
+        ) {
             let base = first + (next + skipped) * lanes;
             for (q, list) in lists.iter_mut().enumerate() {
                 let sums = &sums[q * lanes..(q + 1) * lanes];
                 if sums.iter().all(|sum| *sum <= list.bar) {
                     continue;
                 }
-                for (j, &sum) in (base..).zip(sums) {
-                    if sum > list.bar && !(self.skip_self && j == first_row + q) {
-                        list.push(sum, j as u32);
+                for (place, &sum) in (base..).zip(sums) {
+                    if sum > list.bar {
+                        let row = self.near.order[place];
+                        if !(self.search.skip_self && row == list.query) {
+                            list.push(sum, row);
+                        }
                     }
                 }
                 bars[q] = list.bar;
@@ -220,16 +246,43 @@ impl Search<'_> {
             next += skipped + 1;
         }
     }
+}
+
+impl<'a> Search<'a> {
+    fn new(refs: Rows<'a>, queries: Rows<'a>, k: usize, gap: Gap, skip_self: bool) -> Self {
+        Self { refs, queries, k, gap, skip_self, frame: Frame::of(refs, queries) }
+    }
+
+    /// Columns of a panel. Squared gaps have one more, minus half the squared norm: with a query
+    /// column of ones the tile's sums become x.y - |y|^2 / 2, largest where the gap is smallest.
+    fn depth(&self) -> usize {
+        self.refs.width + usize::from(self.gap == Gap::Squared)
+    }
+
+    /// An empty list for a query. A few more than `k` are kept, so that rounding rarely leaves a doubt.
+    fn candidates(&self, query: u32) -> Candidates {
+        let place = self.frame.place(self.queries.row(query as usize)).map(f64::from);
+        Candidates {
+            query,
+            keep: self.k + self.k / 4 + 4,
+            bar: f32::NEG_INFINITY,
+            unseen: f64::INFINITY,
+            list: Vec::new(),
+            gap: self.gap,
+            norm: place.map(|x| x * x).sum(),
+        }
+    }
 
     /// Measures the candidates, and scans again where rounding may have hidden a nearer row.
-    fn finish(&self, candidates: &Candidates, i: usize) -> Vec<Hit> {
-        let (query, k) = (self.queries.row(i), self.k);
+    fn finish(&self, candidates: &Candidates) -> Vec<Hit> {
+        let (i, k) = (candidates.query as usize, self.k);
+        let query = self.queries.row(i);
         let measure =
             |&(_, j): &(f32, u32)| (self.gap.between(query, self.refs.row(j as usize)), j);
         let mut hits: Vec<Hit> = candidates.list.iter().map(measure).collect();
         sort_hits(&mut hits);
         hits.truncate(k);
-        if hits.len() == k && self.is_proven(candidates.bar, hits[k - 1].0, query) {
+        if hits.len() == k && self.is_proven(candidates, hits[k - 1].0, query) {
             return hits;
         }
         rescan(self.refs, query, k, self.gap, self.skip_self.then_some(i))
@@ -239,7 +292,16 @@ impl Search<'_> {
     ///
     /// Standard bounds on rounded sums (Higham 2002, section 3.1), in the frame's scale: a row y
     /// within `kth` of the query x has |y| <= |x| + root of kth, which bounds the error of its sum.
-    fn is_proven(&self, bar: f32, kth: f64, query: &[f64]) -> bool {
+    fn is_proven(&self, candidates: &Candidates, kth: f64, query: &[f64]) -> bool {
+        let (bar, scale) = (candidates.bar, self.frame.scale);
+        let squared = match self.gap {
+            Gap::Squared => kth * scale * scale,
+            // Absolute differences add up to at least the straight line.
+            Gap::Absolute => (kth * scale) * (kth * scale),
+        };
+        if candidates.unseen <= squared {
+            return false;
+        }
         if bar == f32::NEG_INFINITY {
             return true;
         }
@@ -289,6 +351,10 @@ impl Frame {
         Self { centre, scale }
     }
 
+    fn scaled(&self, row: &[f64]) -> Vec<f64> {
+        row.iter().zip(&self.centre).map(|(x, c)| (x - c) * self.scale).collect()
+    }
+
     fn place(&self, row: &[f64]) -> impl Iterator<Item = f32> {
         row.iter().zip(&self.centre).map(|(x, c)| ((x - c) * self.scale) as f32)
     }
@@ -296,17 +362,29 @@ impl Frame {
 
 /// The best candidates of one query so far, unordered; the larger the sum, the nearer.
 struct Candidates {
+    query: u32,
     keep: usize,
-    /// Everything that was passed over has a sum of at most this.
+    /// Everything that was scanned and passed over has a sum of at most this.
     bar: f32,
+    /// Everything that was not scanned is at least this far, squared.
+    unseen: f64,
     list: Vec<(f32, u32)>,
+    gap: Gap,
+    norm: f64,
 }
 
 impl Candidates {
-    /// A few more than `k` are kept, so that rounding rarely leaves a doubt.
-    fn new(k: usize) -> Self {
-        let keep = k + k / 4 + 4;
-        Self { keep, bar: f32::NEG_INFINITY, list: Vec::with_capacity(2 * keep) }
+    /// About the squared distance that a row must be within to be worth a look.
+    fn reach(&self) -> f64 {
+        let bar = f64::from(self.bar);
+        match self.gap {
+            Gap::Squared => self.norm - 2.0 * bar,
+            Gap::Absolute => bar * bar,
+        }
+    }
+
+    fn pass_over(&mut self, squared_gap: f64) {
+        self.unseen = self.unseen.min(squared_gap);
     }
 
     fn push(&mut self, sum: f32, index: u32) {
@@ -317,6 +395,11 @@ impl Candidates {
             self.list.truncate(self.keep);
         }
     }
+}
+
+/// The farthest reach of some queries.
+fn reach(lists: &[Candidates]) -> f64 {
+    lists.iter().map(Candidates::reach).fold(0.0, f64::max)
 }
 
 fn sort_hits(hits: &mut [Hit]) {

@@ -22,6 +22,10 @@ const MOST: usize = 2_300_000;
 const MOST_IN_RUNS: usize = 200_000;
 /// Longer sides of the label image are thinned out.
 const MAX_SIDE: usize = 2048;
+/// Pixels of the image under the labels, at most: noise does not compress.
+const MOST_BRIGHTNESS: usize = 600_000;
+/// Shares of pixels that may be drawn black and white, so that a few wild ones do not darken the rest.
+const CLIPPED: f64 = 0.003;
 
 /// Objects to look at: a scatter plot of any two columns, a table, histograms and the label image, all
 /// sharing one selection.
@@ -65,6 +69,8 @@ pub struct LabelLayer {
     pub height: usize,
     /// Labels, row by row, 0 = background.
     pub labels: Vec<u32>,
+    /// The image that was labelled, one brightness per pixel in any unit; it is shown under the labels. May be empty.
+    pub brightness: Vec<f32>,
 }
 
 /// What the page's script reads beside the packed numbers.
@@ -108,6 +114,15 @@ struct ImageMeta {
     width: usize,
     height: usize,
     thinned: usize,
+    at: usize,
+    brightness: Option<Brightness>,
+}
+
+/// Grey values, each for `step` x `step` pixels of the label image.
+#[derive(Serialize)]
+struct Brightness {
+    width: usize,
+    step: usize,
     at: usize,
 }
 
@@ -219,6 +234,12 @@ impl Explorer {
             let message = format!("a label image of {width} x {height} came with {n} labels");
             return Err(Error::data(message));
         }
+        if let Some(LabelLayer { labels, brightness, .. }) = &self.image
+            && ![0, labels.len()].contains(&brightness.len())
+        {
+            let (n, wanted) = (brightness.len(), labels.len());
+            return Err(Error::data(format!("{n} brightnesses came with {wanted} labels")));
+        }
         Ok(())
     }
 
@@ -241,7 +262,9 @@ impl Explorer {
                 bytes.extend_from_slice(&pixel.to_le_bytes());
             }
         }
-        ImageMeta { width, height, thinned: step, at }
+        let brightness = (!image.brightness.is_empty())
+            .then(|| pack_brightness(image, step, (width, height), bytes));
+        ImageMeta { width, height, thinned: step, at, brightness }
     }
 
     fn pack_runs(&self, rows: &[usize], bytes: &mut Vec<u8>) -> (Vec<[Packed; 2]>, usize) {
@@ -254,6 +277,34 @@ impl Explorer {
         let runs = self.runs.iter().map(|(x, y)| [packed(x), packed(y)]).collect();
         (runs, kept)
     }
+}
+
+/// Appends grey values from 0 to 255 for the label image as it is kept, every `thinned`-th pixel.
+fn pack_brightness(
+    image: &LabelLayer,
+    thinned: usize,
+    (width, height): (usize, usize),
+    bytes: &mut Vec<u8>,
+) -> Brightness {
+    let mut step = 1;
+    while width.div_ceil(step) * height.div_ceil(step) > MOST_BRIGHTNESS {
+        step += 1;
+    }
+    let at = bytes.len();
+    let apart = thinned * step;
+    let row = |y: usize| &image.brightness[y * image.width..(y + 1) * image.width];
+    let kept: Vec<f32> = (0..image.height)
+        .step_by(apart)
+        .flat_map(|y| row(y).iter().step_by(apart).copied())
+        .collect();
+    let mut sorted: Vec<f32> = kept.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let clipped = (sorted.len() as f64 * CLIPPED) as usize;
+    let ends = (sorted.get(clipped), sorted.iter().rev().nth(clipped));
+    let (low, high) = (*ends.0.unwrap_or(&0.0), *ends.1.unwrap_or(&1.0));
+    let grey = |v: f32| (255.0 * (v - low) / (high - low).max(f32::MIN_POSITIVE)).round() as u8;
+    bytes.extend(kept.into_iter().map(grey));
+    Brightness { width: width.div_ceil(step), step, at }
 }
 
 /// Appends numbers of 32 bits at a multiple of eight, where typed arrays can read them.
@@ -359,7 +410,17 @@ mod tests {
         explorer.groups = vec![1, 2];
         assert!(explorer.json().unwrap_err().to_string().contains("`groups` has 2 entries"));
         explorer.groups.clear();
-        explorer.image = Some(LabelLayer { width: 2, height: 2, labels: vec![0; 3] });
-        assert!(explorer.json().is_err());
+        let layer = |labels: usize, brightness: usize| LabelLayer {
+            width: 2,
+            height: 2,
+            labels: vec![0; labels],
+            brightness: vec![0.5; brightness],
+        };
+        for (labels, brightness) in [(3, 0), (4, 3)] {
+            explorer.image = Some(layer(labels, brightness));
+            assert!(explorer.json().is_err());
+        }
+        explorer.image = Some(layer(4, 4));
+        assert!(explorer.json().is_ok());
     }
 }

@@ -21,7 +21,7 @@ const SCRIPT: &str = include_str!("assets/page.js");
 /// hashes current.
 const STYLE_HASH: &str = "sha256-tpQ8rNmK37rCQYkFxic+j6lXgXXF8w+HWsgOybLCBok=";
 const FONTS_HASH: &str = "sha256-+GKCtJXvwWPBCvc9thNyhhEE6kRKx/RVkh/AEyAweZs=";
-const SCRIPT_HASH: &str = "sha256-bc0oXXh6aLbuw+4GLeLFxKESJD16fECo7hl/1AsC0jg=";
+const SCRIPT_HASH: &str = "sha256-+n5oakx8amtq6FMJFzoDP4XhoA2ewurGSuUCVf4YJmc=";
 
 /// A report in the making: parts are shown in the order in which they are added.
 ///
@@ -315,6 +315,7 @@ impl Report {
                         .collect::<Vec<_>>(),
                     explorer => true,
                     has_image => explorer.image.is_some(),
+                    has_brightness => explorer.image.iter().any(|i| !i.brightness.is_empty()),
                     n_runs => explorer.runs.len(),
                 }
             }

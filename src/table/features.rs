@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use polars::prelude::DataFrame;
 use rayon::prelude::*;
 
-use super::values::{find, numbers};
+use super::values::column_of_numbers;
 use super::{Columns, Scale, Scaler, Selection};
 use crate::error::{Error, Result};
 
@@ -124,11 +124,7 @@ impl Features {
     pub fn from_names<N: AsRef<str>>(frame: &DataFrame, names: &[N]) -> Result<Self> {
         let values = names
             .iter()
-            .map(|name| {
-                let name = name.as_ref();
-                numbers(find(frame, name)?)
-                    .ok_or_else(|| Error::data("is not a column of numbers").at_column(name))
-            })
+            .map(|name| column_of_numbers(frame, name.as_ref()))
             .collect::<Result<Vec<_>>>()?;
         let complete = |&row: &usize| values.iter().all(|column| !column[row].is_nan());
         let rows: Vec<usize> = (0..frame.height()).into_par_iter().filter(complete).collect();
@@ -161,14 +157,23 @@ impl Features {
     /// # Errors
     /// As [`standardized`](Self::standardized).
     pub fn scaled(&self, how: Scale) -> Result<Self> {
-        let scaler = Scaler::fit(self, how);
-        let matrix = scaler.transform(self.matrix())?;
+        self.clone().into_scaled(how)
+    }
+
+    /// [`scaled`](Self::scaled) in place, where a second matrix would be too much.
+    ///
+    /// # Errors
+    /// As [`standardized`](Self::standardized).
+    pub fn into_scaled(self, how: Scale) -> Result<Self> {
+        let scaler = Scaler::fit(&self, how);
+        let names = self.names().to_vec();
+        let Self { dataset, rows } = self;
+        let matrix = scaler.transformed(dataset.records)?;
         // Finite moments leave no room for a value that overflows; medians do.
         if how == Scale::Robust || scaler.scale().iter().any(|s| !s.is_finite()) {
-            return self.with_matrix(matrix);
+            return Self::from_rows(matrix, names, rows);
         }
-        let dataset = DatasetBase::from(matrix).with_feature_names(self.names().to_vec());
-        Ok(Self { dataset, rows: self.rows.clone() })
+        Ok(Self { dataset: DatasetBase::from(matrix).with_feature_names(names), rows })
     }
 
     /// The values, shape `(n_rows, n_features)`.

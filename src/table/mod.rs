@@ -29,7 +29,7 @@ pub use features::Features;
 pub use open::Table;
 pub use scale::{Scale, Scaler};
 pub use summary::{BARS, ColumnSummary, describe};
-pub use values::numbers_of;
+pub use values::{column_of_numbers, numbers_of};
 pub use write::{check_suffix, write, write_csv};
 
 pub use crate::regions::Role;

@@ -99,6 +99,11 @@ impl Scaler {
     /// # Errors
     /// When the number of columns differs from the one it was fitted on.
     pub fn transform(&self, matrix: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        self.transformed(matrix.to_owned())
+    }
+
+    /// [`transform`](Self::transform) in place, for a matrix that is not needed as it was.
+    pub(super) fn transformed(&self, matrix: Array2<f64>) -> Result<Array2<f64>> {
         self.map(matrix, |x, center, scale| (x - center) / scale)
     }
 
@@ -107,12 +112,12 @@ impl Scaler {
     /// # Errors
     /// When the number of columns differs from the one it was fitted on.
     pub fn inverse(&self, matrix: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        self.map(matrix, |x, center, scale| x * scale + center)
+        self.map(matrix.to_owned(), |x, center, scale| x * scale + center)
     }
 
     fn map(
         &self,
-        matrix: ArrayView2<'_, f64>,
+        mut matrix: Array2<f64>,
         f: impl Fn(f64, f64, f64) -> f64 + Sync,
     ) -> Result<Array2<f64>> {
         let d = self.center.len();
@@ -122,25 +127,18 @@ impl Scaler {
                 matrix.ncols(),
             )));
         }
-        let mut mapped = Array2::zeros(matrix.dim());
-        let blocks = matrix.axis_chunks_iter(Axis(0), BLOCK);
-        let targets = mapped.axis_chunks_iter_mut(Axis(0), BLOCK);
-        targets.into_par_iter().zip(blocks.into_par_iter()).for_each(|(mut target, block)| {
-            for (mut target, row) in target.rows_mut().into_iter().zip(block.rows()) {
-                // Slices of one length let the compiler work on several columns at a time.
-                if let (Some(target), Some(row)) = (target.as_slice_mut(), row.as_slice()) {
-                    let parameters = self.center.iter().zip(&self.scale);
-                    for ((y, &x), (&c, &s)) in target.iter_mut().zip(row).zip(parameters) {
-                        *y = f(x, c, s);
-                    }
-                } else {
-                    let parameters = self.center.iter().zip(&self.scale);
-                    let cells = target.iter_mut().zip(row).zip(parameters);
-                    cells.for_each(|((y, &x), (&c, &s))| *y = f(x, c, s));
+        matrix.axis_chunks_iter_mut(Axis(0), BLOCK).into_par_iter().for_each(|mut block| {
+            for mut row in block.rows_mut() {
+                let parameters = self.center.iter().zip(&self.scale);
+                // A slice lets the compiler work on several columns at a time.
+                let scaled = |(x, (&c, &s)): (&mut f64, (&f64, &f64))| *x = f(*x, c, s);
+                match row.as_slice_mut() {
+                    Some(row) => row.iter_mut().zip(parameters).for_each(scaled),
+                    None => row.iter_mut().zip(parameters).for_each(scaled),
                 }
             }
         });
-        Ok(mapped)
+        Ok(matrix)
     }
 }
 

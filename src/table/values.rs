@@ -57,6 +57,15 @@ fn listed(names: &[&str]) -> String {
     shown.join(", ") + &more
 }
 
+/// The values of a column of numbers, missing = NaN.
+///
+/// # Errors
+/// A name that is not in the table (with the closest that is), or a column that is not of numbers.
+pub fn column_of_numbers<'a>(frame: &'a DataFrame, name: &str) -> Result<Cow<'a, [f64]>> {
+    numbers(find(frame, name)?)
+        .ok_or_else(|| Error::data("is not a column of numbers").at_column(name))
+}
+
 /// The values of a column of numbers, missing = NaN; `None` when there is no such column or it is no number.
 pub fn numbers_of<'a>(frame: &'a DataFrame, name: &str) -> Option<Cow<'a, [f64]>> {
     numbers(frame.column(name).ok()?)

@@ -5,15 +5,12 @@ use ndarray::{Array2, Axis};
 use super::Outcome;
 use crate::error::Result;
 use crate::report::figures::{
-    self, ColorBy, Figure, Histograms, Loadings, Map, MapAxes, Ranked, Ranking, Scree, Shap,
+    self, ColorBy, Correlation, Figure, Histograms, Loadings, Map, MapAxes, Ranking, Scree, Shap,
     StabilityCard,
 };
-use crate::table::families;
 
 /// Objects in a picture, at most; evenly spread, and the picture says so.
 const MAX_DRAWN: usize = 20_000;
-/// Rows of the ranking.
-const MAX_RANKED: usize = 15;
 
 impl Outcome {
     /// Every figure with its file stem, in the order of the story.
@@ -23,9 +20,12 @@ impl Outcome {
     pub fn figures(&self) -> Result<Vec<(&'static str, Figure)>> {
         let mut figures = vec![
             ("histograms", self.histograms()),
-            ("correlation", self.correlation_figure()),
+            (
+                "correlation",
+                figures::correlation(&Correlation::of(&self.features, &self.correlation)),
+            ),
             ("scree", self.scree()),
-            ("loadings", self.loadings()),
+            ("loadings", figures::loadings(&Loadings::of(&self.variance))),
             ("pca", self.map("PCA", &self.variance_sentence(), &self.pca_plane(), None)),
         ];
         if let Some(umap) = &self.umap {
@@ -38,8 +38,8 @@ impl Outcome {
             figures.push(("tsne", self.map("t-SNE", &sentence, &tsne.coordinates, None)));
         }
         figures.push(("stability", self.stability_card()));
-        if let Some(figure) = self.ranking_figure() {
-            figures.push(("ranking", figure));
+        if let Some(selection) = &self.selection {
+            figures.push(("ranking", figures::ranking(&Ranking::of(selection))));
         }
         if let Some((bar, summary)) = self.shap_figures() {
             figures.push(("shap", bar));
@@ -71,37 +71,9 @@ impl Outcome {
         figures::histograms(&Histograms { subtitle, features, color: self.by_group() })
     }
 
-    fn correlation_figure(&self) -> Figure {
-        let mut family_of = vec![0; self.features.n_features()];
-        let sets = families(&self.correlation, crate::select::FAMILY_CUT);
-        for (family, members) in sets.iter().enumerate() {
-            members.iter().for_each(|&member| family_of[member] = family);
-        }
-        figures::correlation(&figures::Correlation {
-            features: self.features.names().to_vec(),
-            matrix: self.correlation.clone(),
-            families: family_of,
-            method: "Spearman".to_owned(),
-        })
-    }
-
     fn scree(&self) -> Figure {
-        let components = self.variance.components();
-        figures::scree(&Scree {
-            shares: components.iter().map(|c| c.share).collect(),
-            intervals: components.iter().map(|c| c.interval).collect(),
-            noise: components.iter().map(|c| c.noise).collect(),
-            n_above_noise: self.variance.stop_rules().parallel_analysis,
-            subtitle: self.variance_sentence(),
-        })
-    }
-
-    fn loadings(&self) -> Figure {
-        figures::loadings(&Loadings {
-            features: self.features.names().to_vec(),
-            components: self.pca.components().outer_iter().take(4).map(|c| c.to_vec()).collect(),
-            shares: self.variance.components().iter().take(4).map(|c| c.share).collect(),
-        })
+        let subtitle = self.variance_sentence();
+        figures::scree(&Scree { subtitle, ..Scree::of(&self.variance) })
     }
 
     fn pca_plane(&self) -> Array2<f64> {
@@ -126,14 +98,11 @@ impl Outcome {
     }
 
     fn axis_title(&self, axis: usize) -> String {
-        format!(
-            "PC{} ({:.0} % of the variance)",
-            axis + 1,
-            100.0 * self.variance.components()[axis].share
-        )
+        figures::component_title(axis, self.variance.components()[axis].share)
     }
 
-    pub(super) fn stability_card(&self) -> Figure {
+    /// The card of what survives another run.
+    pub fn stability_card(&self) -> Figure {
         let map = self.umap.as_ref().map(|u| &u.stability);
         let curve = |value: fn(&crate::stability::ScalePoint) -> f64| -> Vec<(usize, f64)> {
             map.map(|m| m.curve.iter().map(|p| (p.k, value(p))).collect()).unwrap_or_default()
@@ -155,38 +124,11 @@ impl Outcome {
         })
     }
 
-    fn ranking_figure(&self) -> Option<Figure> {
-        let selection = self.selection.as_ref()?;
-        let rows = selection
-            .ranking
-            .iter()
-            .take(MAX_RANKED)
-            .map(|f| Ranked {
-                name: f.feature.clone(),
-                value: f.correlation,
-                interval: Some((f.correlation_low, f.correlation_high)),
-                chosen: f.chosen,
-                note: format!("family {}", f.family),
-            })
-            .collect();
-        Some(figures::ranking(&Ranking {
-            title: "How strongly each feature goes with the groups".to_owned(),
-            subtitle: selection.sentence.clone(),
-            baseline: 0.0,
-            measure: "|Spearman correlation| with the distance to a group's centre".to_owned(),
-            rows,
-        }))
-    }
-
     fn shap_figures(&self) -> Option<(Figure, Figure)> {
         let forest = self.forest.as_ref()?;
-        let shap = Shap {
-            features: forest.shap.features.clone(),
-            values: self.raw.select_rows(&forest.shap_rows).matrix().to_owned(),
-            shap: forest.shap.values.index_axis(Axis(2), 0).to_owned(),
-            base: forest.shap.base[0],
-            output: format!("group {}", forest.shap.outputs[0]),
-        };
+        let explained = self.raw.select_rows(&forest.shap_rows);
+        let mut shap = Shap::of(&forest.shap, explained.matrix(), 0);
+        shap.output = format!("group {}", shap.output);
         Some((figures::shap_bar(&shap), figures::shap_summary(&shap)))
     }
 }

@@ -20,7 +20,7 @@ use crate::classify::{Model, RandomForest};
 use crate::embed::{ExplainedVariance, Pca};
 use crate::error::{Error, Result};
 use crate::explain::{Shap, TreeShap};
-use crate::image::LabelImage;
+use crate::image::{IntensityImage, LabelImage};
 use crate::progress::Progress;
 use crate::select::Selection;
 use crate::stability::{Evidence, Verdict};
@@ -107,6 +107,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The label image that belongs to the table, if one was given.
     pub labels: Option<LabelImage>,
+    /// The image that was labelled, if one was given: shown under the labels.
+    pub image: Option<IntensityImage>,
 }
 
 /// The forest that was distilled from the groups.
@@ -199,6 +201,7 @@ impl Outcome {
             forest,
             verdict,
             labels: None,
+            image: None,
         })
     }
 
@@ -219,6 +222,22 @@ impl Outcome {
                 .help("give the label image that the table was measured on"));
         }
         self.labels = Some(labels);
+        Ok(self)
+    }
+}
+
+impl Outcome {
+    /// Shows an image under the labels of the report.
+    ///
+    /// # Errors
+    /// An image of another shape than the labels, or without them.
+    pub fn with_image(mut self, image: IntensityImage) -> Result<Self> {
+        let Some(labels) = &self.labels else {
+            return Err(Error::data("an image is shown under labels, and there are none")
+                .help("give the label image with --labels"));
+        };
+        image.check_same_shape("the label image", labels.grid())?;
+        self.image = Some(image);
         Ok(self)
     }
 }

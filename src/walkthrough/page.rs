@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::embed::procrustes;
 use crate::error::Result;
-use crate::image::LabelImage;
+use crate::image::{IntensityImage, LabelImage};
 use crate::report::figures::Figure;
 use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
 use crate::stability::{ClusterGrade, Light, unseen_share};
@@ -224,7 +224,7 @@ impl Outcome {
             columns,
             groups: rows.iter().map(|&row| self.groups.stability.labels[row]).collect(),
             axes,
-            image: self.labels.as_ref().and_then(layer),
+            image: self.labels.as_ref().and_then(|labels| layer(labels, self.image.as_ref())),
             runs,
         })
     }
@@ -248,12 +248,13 @@ impl Outcome {
     }
 }
 
-/// A plane of labels for the linked view; stacks are not shown.
-fn layer(labels: &LabelImage) -> Option<LabelLayer> {
-    match *labels.shape() {
-        [height, width] => Some(LabelLayer { width, height, labels: labels.pixels().to_vec() }),
-        _ => None,
-    }
+/// A plane of labels for the linked view, with the image under it; stacks are not shown.
+fn layer(labels: &LabelImage, image: Option<&IntensityImage>) -> Option<LabelLayer> {
+    let [height, width] = *labels.shape() else {
+        return None;
+    };
+    let brightness = image.map(|i| i.pixels().to_f32()).unwrap_or_default();
+    Some(LabelLayer { width, height, labels: labels.pixels().to_vec(), brightness })
 }
 
 fn what_next() -> Section {

@@ -211,7 +211,12 @@ fn squares() -> (Explorer, Vec<u32>) {
         ],
         groups: keys.iter().map(|&k| if k > 40 { 1 } else { 2 }).collect(),
         axes: ("umap_0".into(), "umap_1".into()),
-        image: Some(LabelLayer { width: SIDE, height: SIDE, labels: labels.clone() }),
+        image: Some(LabelLayer {
+            width: SIDE,
+            height: SIDE,
+            labels: labels.clone(),
+            brightness: (0..SIDE * SIDE).map(|i| (i % SIDE) as f32).collect(),
+        }),
         runs: Vec::new(),
         keys,
     };
@@ -285,6 +290,14 @@ fn a_lasso_on_the_image_selects_exactly_its_rows() {
     let at = browser.place("imageToScreen", 8.0, 46.0);
     browser.drag("image", &[at]);
     assert_eq!(browser.numbers("explore.selection()"), [0; 0]);
+    // Between the squares shows what was labelled, from black at the left to white at the right, until it is hidden.
+    let grey =
+        |browser: &mut Browser| browser.numbers("[2, 60, 117].map((x) => explore.pixel(x, 2)[1])");
+    let shown = grey(&mut browser);
+    assert!(shown[0] < 10 && (115..140).contains(&shown[1]) && shown[2] > 245, "{shown:?}");
+    browser.eval("document.getElementById('under-labels').click()");
+    let hidden = grey(&mut browser);
+    assert!(hidden.iter().all(|&v| v == hidden[0]), "{hidden:?}");
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -377,5 +390,44 @@ fn a_hundred_thousand_points_move_at_interactive_speed() {
     browser.eval("explore.lasso([[-1, -1], [0.5, -1], [0.5, 2], [-1, 2]])");
     let selected = browser.eval("explore.selection().length").as_u64().unwrap();
     assert!(selected.abs_diff(exact) <= 25, "{selected} for {exact}: steps of 1/4094 of the range");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn keys_move_zoom_select_and_step_through_the_runs() {
+    let Some(mut browser) = Browser::start("keys") else { return };
+    let (mut explorer, _) = squares();
+    let mirrored = |c: &Column| c.values.iter().map(|v| 2.0 - v).collect::<Vec<f64>>();
+    let run = (mirrored(&explorer.columns[1]), mirrored(&explorer.columns[2]));
+    let same = (explorer.columns[1].values.clone(), explorer.columns[2].values.clone());
+    explorer.runs = vec![same, run];
+    browser.open(&page(explorer));
+    let mut key = |key: &str, on: &str| {
+        browser.eval(&format!(
+            "document.getElementById('{on}').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true }}))"
+        ));
+        let place = browser.eval("JSON.stringify(explore.toScreen(1, 1))");
+        let selected = browser.numbers("explore.selection()").len();
+        (place.as_str().unwrap_or_default().to_owned(), selected)
+    };
+    let start = key("Shift", "plot");
+    assert_ne!(key("ArrowRight", "plot").0, start.0, "arrows move the plot");
+    let moved = key("Shift", "plot").0;
+    assert_ne!(key("+", "plot").0, moved, "plus zooms");
+    key("ArrowDown", "rows");
+    assert_eq!(key(" ", "rows").1, 1, "space selects the row");
+    assert_eq!(key("Escape", "plot").1, 0, "escape clears");
+    // The slider is a range input: its own keys work; what it shows is the other run.
+    let step = "const r = document.getElementById('run'); r.value = 2; r.dispatchEvent(new Event('input')); document.getElementById('run-name').textContent";
+    assert_eq!(
+        browser.eval(&format!(
+            "(() => {{ {} }})()",
+            step.replace(
+                "; document.getElementById('run-name')",
+                "; return document.getElementById('run-name')"
+            )
+        )),
+        "run 2 of 2"
+    );
     assert_eq!(browser.complaints(), [""; 0]);
 }

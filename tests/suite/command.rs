@@ -252,3 +252,75 @@ fn an_interrupted_run_leaves_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(fs::read_dir(&here).unwrap().count(), 0);
 }
+
+#[test]
+fn every_kind_of_figure_is_drawn_alone() {
+    let here = folder("plot");
+    let grouped = here.join("grouped.csv").display().to_string();
+    stdout(&here, &["cluster", "kmeans", &dataset("blobs.csv"), "-k", "2", "-o", &grouped]);
+    let labels = dataset("blobs_labels.tif");
+    let help = stdout(&here, &["plot", "--help"]);
+    let kinds: Vec<&str> = help
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("- "))
+        .filter_map(|line| line.split(':').next())
+        .filter(|word| !word.contains(' '))
+        .collect();
+    assert!(kinds.len() >= 20, "{kinds:?}");
+    for kind in kinds {
+        let out = format!("{kind}.svg");
+        let mut arguments = vec!["plot", kind, &grouped, "-o", &out];
+        match kind {
+            "scatter" => arguments.extend(["--x", "area", "--y", "solidity"]),
+            "labels" => arguments.extend(["--labels", &labels, "--color-by", "area"]),
+            "shap-dependence" => arguments.extend(["--feature", "roundness"]),
+            _ => {}
+        }
+        stdout(&here, &arguments);
+        let svg = fs::read_to_string(here.join(&out)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.len() > 2_000, "{kind}");
+    }
+    stdout(&here, &["plot", "pca", &grouped, "-o", "pca.png"]);
+    assert!(fs::read(here.join("pca.png")).unwrap().starts_with(b"\x89PNG"));
+    for (kind, more, expected) in [
+        ("scatter", ["--x", "aera", "--y", "area"], "did you mean `area`?"),
+        ("tree", ["--tree", "0", "--color-by", "area"], "at least 1"),
+        ("shap-bar", ["--class", "9", "--color-by", "area"], "1, 2"),
+    ] {
+        let arguments =
+            [["plot", kind, &grouped, "-o"], ["bad.svg", more[0], more[1], more[2]]].concat();
+        let output = explore(&here, &[arguments.as_slice(), &[more[3]]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{kind}: {errors}");
+        assert!(errors.contains(expected), "{kind}: {errors}");
+        assert!(!here.join("bad.svg").exists());
+    }
+}
+
+#[test]
+fn rules_make_groups() {
+    let here = folder("rules");
+    let long = "aspect_ratio > 1.6 and area >= 200";
+    let found = json(
+        &here,
+        &[
+            "cluster",
+            "where",
+            &dataset("blobs.csv"),
+            "--json",
+            "-o",
+            "g.csv",
+            "--where",
+            long,
+            "--where",
+            "area > 300",
+        ],
+    );
+    assert_eq!(found["k"], 2);
+    let text = fs::read_to_string(here.join("g.csv")).unwrap();
+    assert!(text.lines().next().unwrap().ends_with("cluster"));
+    let output =
+        explore(&here, &["cluster", "where", &dataset("blobs.csv"), "--where", "aera > 3"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `area`?"));
+}

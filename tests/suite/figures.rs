@@ -405,6 +405,7 @@ fn the_whole_page_stays_small() {
             width: picture.width,
             height: picture.height,
             labels: picture.labels,
+            brightness: Vec::new(),
         }),
         runs: (1..=6).map(turned).collect(),
     };

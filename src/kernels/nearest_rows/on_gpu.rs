@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::{Candidates, Gap, Hit, Path, Rows, Search};
+use super::{Candidates, Gap, Hit, Rows, Search};
 use crate::backend::{Buffer, Gpu, Launch, Shader};
 use crate::error::{Error, Result};
 
@@ -30,16 +30,14 @@ pub(crate) fn nearest_rows_on(
     gap: Gap,
     skip_self: bool,
 ) -> Result<Vec<Vec<Hit>>> {
-    let frame = super::Frame::of(references, queries);
-    let path = Path::Portable;
-    let search = Search { path, refs: references, queries, k, gap, skip_self, frame };
+    let search = Search::new(references, queries, k, gap, skip_self);
     let depth = search.depth();
     if depth > MOST_COLUMNS {
         let what =
             format!("rows of {} columns are too wide for the GPU's search", references.width);
         return Err(Error::backend(what).help("use --backend cpu"));
     }
-    let keep = Candidates::new(k).keep;
+    let keep = search.candidates(0).keep;
     let n_choices = references.len() - usize::from(skip_self);
     let references_at_once = (gpu.max_words() / depth).max(1);
     let placed = search.placed(references, true);
@@ -64,7 +62,8 @@ pub(crate) fn nearest_rows_on(
             let least = list.iter().map(|(sum, _)| *sum).fold(f32::INFINITY, f32::min);
             // Where all are kept, nothing was passed over.
             let bar = if n_choices > list.len() { least } else { f32::NEG_INFINITY };
-            search.finish(&Candidates { keep, bar, list }, first + i)
+            let nothing = search.candidates((first + i) as u32);
+            search.finish(&Candidates { bar, list, ..nothing })
         }));
     }
     Ok(hits)

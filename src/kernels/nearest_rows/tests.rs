@@ -57,3 +57,26 @@ fn far_groups_and_extreme_scales_do_not_hide_neighbours() {
     check(&normals(600, 5).iter().map(|x| x * 1e200).collect::<Vec<_>>(), 3, 5);
     check(&normals(600, 6).iter().map(|x| x * 1e-150).collect::<Vec<_>>(), 3, 5);
 }
+
+#[test]
+fn leaves_that_are_passed_over_hold_nothing() {
+    let clustered = |n: usize, seed: u64| -> Vec<f64> {
+        let mut values = normals(n * 6, seed);
+        for (i, row) in values.chunks_exact_mut(6).enumerate() {
+            row[0] += 20.0 * (i % 5) as f64;
+            row[3] -= 9.0 * (i % 3) as f64;
+            // A column that follows another: boxes along the columns would be wide.
+            row[5] = row[0] + 0.01 * row[5];
+        }
+        values
+    };
+    let (refs, queries) = (clustered(3000, 7), clustered(500, 8));
+    let (refs, queries) = (Rows { values: &refs, width: 6 }, Rows { values: &queries, width: 6 });
+    for gap in [Gap::Squared, Gap::Absolute] {
+        let expected: Vec<Vec<Hit>> =
+            (0..queries.len()).map(|i| rescan(refs, queries.row(i), 11, gap, None)).collect();
+        for path in paths() {
+            assert_eq!(path.run(refs, queries, 11, gap, false), expected, "{path:?} {gap:?}");
+        }
+    }
+}

@@ -287,10 +287,28 @@ if (pixels) {
   });
   for (let i = 0; i < n; i++) { centers.x[i] = (centers.x[i] / centers.area[i]) + .5; centers.y[i] = (centers.y[i] / centers.area[i]) + .5; }
 }
+// Grey values under the labels, if there are any and they are wanted.
+const greys = meta.image && meta.image.brightness && new Uint8Array(buffer, meta.image.brightness.at);
+const greyAt = (x, y) => {
+  const { width, step } = meta.image.brightness;
+  return greys[Math.floor(y / step) * width + Math.floor(x / step)];
+};
+// The image with a line around each object, in its colour; objects that are lit are tinted.
+function paintGreys(out) {
+  const { width, height } = meta.image;
+  for (let i = 0; i < pixels.length; i++) {
+    const x = i % width, y = (i - x) / width, p = pixels[i], v = greyAt(x, y);
+    if (!p) { out[i] = word([v, v, v]); continue; }
+    const border = !x || !y || x === width - 1 || y === height - 1
+      || pixels[i - 1] !== p || pixels[i + 1] !== p || pixels[i - width] !== p || pixels[i + width] !== p;
+    const color = p === NO_ROW ? GREY : colors[p - 1], chosen = p !== NO_ROW && selected[p - 1];
+    const mix = border ? (chosen || !nSelected ? 1 : .45) : chosen ? .5 : 0;
+    out[i] = word(color.map((c) => Math.round(v + (c - v) * mix)));
+  }
+}
 // The colour of each pixel of the label image; what is not selected is pale.
-function paintImage() {
-  const { width, height } = meta.image, dark = matchMedia('(prefers-color-scheme: dark)').matches;
-  const data = new ImageData(width, height), out = new Uint32Array(data.data.buffer);
+function paintLabels(out) {
+  const { width } = meta.image, dark = matchMedia('(prefers-color-scheme: dark)').matches;
   const pale = dark ? 24 : 245;
   const pack = (color, mix) => word(color.map((c) => Math.round(c + (pale - c) * mix)));
   const back = pack(dark ? [24, 27, 34] : [245, 247, 249], 0), noRow = pack(GREY, .45);
@@ -302,9 +320,14 @@ function paintImage() {
     const touching = p && ((i % width && pixels[i - 1] && pixels[i - 1] !== p) || (i >= width && pixels[i - width] && pixels[i - width] !== p));
     out[i] = !p ? back : touching ? edge : p === NO_ROW ? noRow : table[p];
   }
-  lit = data;
+}
+function paintImage() {
+  const { width, height } = meta.image;
+  lit = new ImageData(width, height);
+  const out = new Uint32Array(lit.data.buffer);
+  if (greys && byId('under-labels').checked) paintGreys(out); else paintLabels(out);
   painted = new OffscreenCanvas(width, height);
-  painted.getContext('2d').putImageData(data, 0, 0);
+  painted.getContext('2d').putImageData(lit, 0, 0);
 }
 function drawImage() {
   if (!pixels) return;
@@ -601,6 +624,7 @@ function showRun(r) {
   if (byId('run-name')) byId('run-name').textContent = r ? `run ${r} of ${runs.length}` : 'shown map';
   drawPlot();
 }
+if (byId('under-labels')) byId('under-labels').addEventListener('change', drawImage);
 if (byId('run')) byId('run').addEventListener('input', (e) => showRun(+e.target.value));
 
 function legend() {

@@ -7,6 +7,7 @@ use super::canvas::{Figure, Ink};
 use super::palette::{ACCENT, Color, GRID, MUTED, PAPER, diverging};
 use super::text::{Anchor, Lettering};
 use crate::report::number::{count, digits};
+use crate::table::{self, Features};
 
 /// Rows by columns of values in -1..1.
 pub(crate) struct HeatMap {
@@ -166,6 +167,24 @@ pub struct Correlation {
     pub families: Vec<usize>,
     /// `Pearson` or `Spearman`.
     pub method: String,
+}
+
+impl Correlation {
+    /// Absolute Spearman correlations of features, as [`spearman`](crate::table::spearman) gives them, ordered by
+    /// the families that the feature selection works with.
+    pub fn of(features: &Features, correlations: &Array2<f64>) -> Self {
+        let mut family_of = vec![0; features.n_features()];
+        let sets = table::families(correlations, crate::select::FAMILY_CUT);
+        for (family, members) in sets.iter().enumerate() {
+            members.iter().for_each(|&member| family_of[member] = family);
+        }
+        Self {
+            features: features.names().to_vec(),
+            matrix: correlations.clone(),
+            families: family_of,
+            method: "Spearman".to_owned(),
+        }
+    }
 }
 
 /// Draws a [`Correlation`] heat map.

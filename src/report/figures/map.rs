@@ -5,6 +5,7 @@ use super::canvas::{Figure, Ink};
 use super::legend::{ColorBy, LEGEND_WIDTH};
 use super::palette::{Color, GRID, INK, MUTED, PAPER, group};
 use super::text::{Anchor, Lettering};
+use crate::embed::Pca;
 use crate::report::number::count;
 
 /// Width of the figure in pixels.
@@ -255,6 +256,30 @@ pub struct Biplot {
     pub arrows: Vec<(String, f64, f64)>,
     /// Titles of the axes, e.g. `PC1 (62 %)`.
     pub axes: (String, String),
+}
+
+impl Biplot {
+    /// The plane of the first two components.
+    ///
+    /// # Panics
+    /// When fewer than two components were kept.
+    pub fn of(pca: &Pca, color: ColorBy) -> Self {
+        let shares = pca.explained_variance_ratio();
+        let (scores, weights) = (pca.coordinates(), pca.components());
+        let arrows = pca.feature_names().iter().enumerate();
+        Self {
+            x: scores.column(0).to_vec(),
+            y: scores.column(1).to_vec(),
+            color,
+            arrows: arrows.map(|(j, f)| (f.clone(), weights[[0, j]], weights[[1, j]])).collect(),
+            axes: (component_title(0, shares[0]), component_title(1, shares[1])),
+        }
+    }
+}
+
+/// `PC1 (62 % of the variance)`.
+pub fn component_title(axis: usize, share: f64) -> String {
+    format!("PC{} ({:.0} % of the variance)", axis + 1, 100.0 * share)
 }
 
 /// Draws a [`Biplot`]; the twelve longest arrows are named where there is room.

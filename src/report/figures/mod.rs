@@ -25,7 +25,7 @@ pub use distribution::{Histograms, Silhouette, histograms, silhouette};
 pub use heat::{Confusion, Correlation, confusion, correlation};
 pub use label_image::{LabelPicture, label_image};
 pub use legend::ColorBy;
-pub use map::{Biplot, Map, MapAxes, biplot, map};
+pub use map::{Biplot, Map, MapAxes, biplot, component_title, map};
 pub use palette::{Color, Mark, diverging, group, sequential};
 pub use ranking::{Ranked, Ranking, ranking};
 pub use shap::{Shap, shap_bar, shap_dependence, shap_summary, shap_waterfall};

@@ -4,9 +4,12 @@ use super::axis::{Frame, extent, medium, small};
 use super::canvas::Figure;
 use super::palette::{ACCENT, MUTED, UNASSIGNED};
 use super::text::{Anchor, Lettering};
+use crate::select::Selection;
 
 /// More rows than this are not drawn.
 const MAX_ROWS: usize = 20;
+/// Features of a selection, of which there may be hundreds.
+const MAX_RANKED: usize = 15;
 
 /// One bar of a [`Ranking`].
 #[derive(Debug, Clone, Default)]
@@ -36,6 +39,26 @@ pub struct Ranking {
     pub baseline: f64,
     /// The features, best first.
     pub rows: Vec<Ranked>,
+}
+
+impl Ranking {
+    /// The first features of a selection.
+    pub fn of(selection: &Selection) -> Self {
+        let rows = selection.ranking.iter().take(MAX_RANKED).map(|f| Ranked {
+            name: f.feature.clone(),
+            value: f.correlation,
+            interval: Some((f.correlation_low, f.correlation_high)),
+            chosen: f.chosen,
+            note: format!("family {}", f.family),
+        });
+        Self {
+            title: "How strongly each feature goes with the groups".to_owned(),
+            subtitle: selection.sentence.clone(),
+            baseline: 0.0,
+            measure: "|Spearman correlation| with the distance to a group's centre".to_owned(),
+            rows: rows.collect(),
+        }
+    }
 }
 
 /// Draws a [`Ranking`].

@@ -1,6 +1,6 @@
 //! SHAP values: which features moved a classifier's output, how far, and in which direction.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, Axis};
 
 use super::axis::{Frame, extent, roomy_extent, small};
 use super::canvas::{Figure, Ink};
@@ -9,6 +9,7 @@ use super::map::{Map, MapAxes, map};
 use super::palette::{ACCENT, CONTRAST, GRID, MUTED, UNASSIGNED, sequential};
 use super::ranking::{Ranked, Ranking, ranking};
 use super::text::{Anchor, Lettering};
+use crate::explain;
 use crate::report::number::{count, significant};
 
 /// More features than this are not drawn.
@@ -32,6 +33,17 @@ pub struct Shap {
 }
 
 impl Shap {
+    /// One output of a forest's SHAP values; `values` are the features of the explained rows.
+    pub fn of(shap: &explain::Shap, values: ArrayView2<'_, f64>, output: usize) -> Self {
+        Self {
+            features: shap.features.clone(),
+            values: values.to_owned(),
+            shap: shap.values.index_axis(Axis(2), output).to_owned(),
+            base: shap.base[output],
+            output: shap.outputs[output].clone(),
+        }
+    }
+
     /// Features by mean absolute SHAP value, largest first.
     fn order(&self) -> Vec<(usize, f64)> {
         let n = self.shap.nrows().max(1) as f64;

@@ -3,6 +3,7 @@
 use super::canvas::{Figure, Ink};
 use super::palette::{GRID, INK, MUTED, PAPER, group};
 use super::text::{Anchor, Lettering};
+use crate::classify::tree::TreeRecord;
 use crate::report::number::{count, significant};
 
 /// A node of a decision tree: a question with two answers, or a leaf.
@@ -25,6 +26,28 @@ pub struct Tree {
     pub nodes: Vec<TreeNode>,
     /// Names of the classes; empty: their numbers.
     pub classes: Vec<String>,
+}
+
+impl Tree {
+    /// A tree of a forest; `features` and `classes` are the names of the forest's columns and outputs.
+    ///
+    /// The forest keeps shares of the classes at each node; times the rows that came there they are objects again.
+    pub fn of(tree: &crate::classify::Tree, features: &[String], classes: Vec<String>) -> Self {
+        let record = TreeRecord::of(tree, classes.len());
+        let name = |f: usize| features.get(f).cloned().unwrap_or_else(|| format!("x{f}"));
+        let nodes = (0..record.cover.len())
+            .map(|i| {
+                let left = record.children_left[i];
+                let split = (left >= 0).then(|| {
+                    let feature = name(record.feature[i] as usize);
+                    (feature, record.threshold[i], left as usize, record.children_right[i] as usize)
+                });
+                let shares = record.value[i].as_slice().iter();
+                TreeNode { split, counts: shares.map(|v| v * record.cover[i]).collect() }
+            })
+            .collect();
+        Self { nodes, classes, ..Self::default() }
+    }
 }
 
 /// Deeper nodes are not drawn.
@@ -110,16 +133,16 @@ fn draw_node(figure: &mut Figure, tree: &Tree, node: &TreeNode, (x, y): (f64, f6
     let bold = Lettering::new(11.5).bold().anchor(Anchor::Middle);
     let plain = Lettering::new(11.0).anchor(Anchor::Middle).ink(MUTED);
     let name = tree.classes.get(best).cloned().unwrap_or_else(|| format!("group {}", best + 1));
-    let share = format!("{:.0} % {name}, {}", 100.0 * share, count(total.round() as usize));
+    let (share, size) = (100.0 * share, count(total.round() as usize));
     if let Some((feature, threshold, _, _)) = &node.split {
         let threshold = format!(" \u{2264} {}?", significant(*threshold).replace('-', "\u{2212}"));
         let room = WIDTH - 16.0 - bold.width(&threshold);
         let question = format!("{}{threshold}", bold.fitted(feature, room));
         figure.text((middle, y + 19.0), question, bold.ink(INK));
+        let share = format!("{share:.0} % {name}, {size} objects");
         figure.text((middle, y + 36.0), plain.fitted(&share, WIDTH - 14.0), plain);
     } else {
         figure.text((middle, y + 19.0), bold.fitted(&name, WIDTH - 14.0), bold.ink(INK));
-        let share = share.replace(&format!(" {name}"), "");
-        figure.text((middle, y + 36.0), share, plain);
+        figure.text((middle, y + 36.0), format!("{share:.0} %, {size} objects"), plain);
     }
 }

@@ -5,6 +5,7 @@ use super::canvas::{Figure, Ink};
 use super::heat::{HeatMap, draw_heat_map};
 use super::palette::{ACCENT, CONTRAST, GRID, INK, MUTED, PAPER, UNASSIGNED};
 use super::text::Anchor;
+use crate::embed::ExplainedVariance;
 
 /// More components than this are not drawn.
 const MAX_COMPONENTS: usize = 12;
@@ -22,6 +23,22 @@ pub struct Scree {
     pub n_above_noise: usize,
     /// A sentence under the heading.
     pub subtitle: String,
+}
+
+impl Scree {
+    /// What was found about the components of a table.
+    pub fn of(variance: &ExplainedVariance) -> Self {
+        let components = variance.components();
+        // Noise comes as variances; every component's variance is the same share of the total.
+        let total = components.first().map_or(1.0, |c| c.eigenvalue / c.share);
+        Self {
+            shares: components.iter().map(|c| c.share).collect(),
+            intervals: components.iter().map(|c| c.interval).collect(),
+            noise: components.iter().map(|c| c.noise / total).collect(),
+            n_above_noise: variance.stop_rules().parallel_analysis,
+            subtitle: String::new(),
+        }
+    }
 }
 
 /// Draws a [`Scree`] plot.
@@ -122,6 +139,17 @@ pub struct Loadings {
     pub shares: Vec<f64>,
 }
 
+impl Loadings {
+    /// The weights in the first components of a table.
+    pub fn of(variance: &ExplainedVariance) -> Self {
+        Self {
+            features: variance.feature_names().to_vec(),
+            components: variance.loadings().outer_iter().take(4).map(|c| c.to_vec()).collect(),
+            shares: variance.components().iter().take(4).map(|c| c.share).collect(),
+        }
+    }
+}
+
 /// Draws [`Loadings`] as a heat map, features down and components across.
 pub fn loadings(loadings: &Loadings) -> Figure {
     let shown = loadings.components.len().min(6);
@@ -197,4 +225,22 @@ pub fn curves(curves: &Curves) -> Figure {
         figure.text((at.0 + 12.0, at.1 + 4.2), medium().fitted(name, 115.0), medium());
     }
     figure
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn noise_is_a_share_as_the_bars_are() {
+        let mut draw = Seed::new(1).stream("scree", 0);
+        let noise = Array2::from_shape_simple_fn((200, 8), || 30.0 * draw.normal());
+        let scree = Scree::of(&ExplainedVariance::of(&linfa::DatasetBase::from(noise), 0).unwrap());
+        for (share, noise) in scree.shares.iter().zip(&scree.noise) {
+            assert!((noise / share - 1.0).abs() < 0.4, "{share} {noise}");
+        }
+    }
 }
