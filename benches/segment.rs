@@ -19,9 +19,15 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
         }
         "components" => {
             let mask = IntensityImage::open(path).unwrap();
-            let (cpu, wall, labels) =
-                timed(|| labels::components_of(&mask, Connectivity::Corners).unwrap());
-            Some(json!({"cpu": cpu, "wall": wall, "n": labels.max_label()}))
+            // The kernel counts CPU time in hundredths of a second: twenty labellings make one.
+            let repeats = 20;
+            let work = || labels::components_of(&mask, Connectivity::Corners).unwrap();
+            let (cpu, wall, labels) = timed(|| {
+                (1..repeats).for_each(|_| drop(work()));
+                work()
+            });
+            let each = f64::from(repeats);
+            Some(json!({"cpu": cpu / each, "wall": wall / each, "n": labels.max_label()}))
         }
         _ => None,
     }

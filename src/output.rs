@@ -26,14 +26,47 @@ pub fn write_whole(
     existing: Existing,
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
+    write_whole_file(path, existing, |file| {
+        let mut writer = BufWriter::new(file);
+        fill(&mut writer)?;
+        writer.flush().map_err(|e| cannot_write(path, &e))
+    })
+}
+
+/// As [`write_whole`], for a file that is not written from front to back.
+pub(crate) fn write_whole_file(
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
     check_free(path, existing)?;
     let partial = Partial::beside(path);
-    let file = File::create(&partial.0).map_err(|e| cannot_write(path, &e))?;
-    let mut writer = BufWriter::new(file);
-    fill(&mut writer).map_err(|e| e.in_file(path))?;
-    writer.flush().map_err(|e| cannot_write(path, &e))?;
-    drop(writer);
+    let mut file = File::create(&partial.0).map_err(|e| cannot_write(path, &e))?;
+    fill(&mut file).map_err(|e| e.in_file(path))?;
+    drop(file);
     fs::rename(&partial.0, path).map_err(|e| cannot_write(path, &e))
+}
+
+/// Writes a folder through `fill`, which gets an empty folder of another name; on any failure the place
+/// is left as it was. A folder that stands there is replaced.
+pub(crate) fn write_whole_folder(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let draft = Partial::beside(path);
+    remove(&draft.0);
+    fs::create_dir(&draft.0).map_err(|e| cannot_write(path, &e))?;
+    fill(&draft.0).map_err(|e| e.in_file(path))?;
+    if !path.exists() {
+        return fs::rename(&draft.0, path).map_err(|e| cannot_write(path, &e));
+    }
+    // The old one steps aside first, because a folder with files in it cannot be renamed over.
+    let old = Partial::named(path, "old");
+    fs::rename(path, &old.0).map_err(|e| cannot_write(path, &e))?;
+    fs::rename(&draft.0, path).map_err(|e| {
+        let _ = fs::rename(&old.0, path);
+        cannot_write(path, &e)
+    })
 }
 
 /// Refuses early, before any work is done, what [`write_whole`] would refuse late.
@@ -79,8 +112,12 @@ pub(crate) struct Partial(pub(crate) PathBuf);
 impl Partial {
     /// A hidden name in the same folder, so that renaming never copies.
     pub(crate) fn beside(path: &Path) -> Self {
+        Self::named(path, "partial")
+    }
+
+    fn named(path: &Path, end: &str) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        let partial = path.with_file_name(format!(".{name}.{}.{end}", std::process::id()));
         if let Ok(mut partials) = PARTIALS.lock() {
             partials.push(partial.clone());
         }

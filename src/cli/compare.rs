@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use polariscope::Result;
 use polariscope::image::LabelImage;
-use polariscope::segment::compare;
+use polariscope::output::check_free;
+use polariscope::report::figures::{ColorBy, LabelPicture, label_image};
+use polariscope::segment::{Comparison, ErrorMap, Finding, compare};
 use serde_json::json;
 
 use super::Console;
@@ -20,13 +22,23 @@ pub struct Compare {
     /// Least intersection over union of a match
     #[arg(long, default_value_t = 0.5, value_name = "T")]
     threshold: f64,
+    /// Picture of matches and errors to write: .png or .svg
+    #[arg(short, long, value_name = "PICTURE")]
+    output: Option<PathBuf>,
 }
 
 impl Compare {
-    pub fn run(&self, _globals: &Globals, console: &Console) -> Result<()> {
+    pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        if let Some(output) = &self.output {
+            check_free(output, globals.existing())?;
+        }
         let truth = LabelImage::open(&self.truth)?;
         let prediction = LabelImage::open(&self.prediction)?;
         let found = compare(&truth, &prediction, self.threshold)?;
+        if let Some(output) = &self.output {
+            let map = found.error_map(&truth, &prediction)?;
+            label_image(&picture(&found, &map)).write_as(output, globals.existing())?;
+        }
         console.print_json(json!({
             "n_truth": found.n_truth,
             "n_prediction": found.n_prediction,
@@ -69,5 +81,33 @@ impl Compare {
             found.merges,
             found.splits,
         ))
+    }
+}
+
+/// The middle layer of the findings, coloured by what they are.
+fn picture(found: &Comparison, map: &ErrorMap) -> LabelPicture {
+    let [n_layers, height, width] = map.labels.grid().extent();
+    let middle = n_layers / 2;
+    let labels = map.labels.pixels()[middle * height * width..][..height * width].to_vec();
+    let position = |finding| Finding::ALL.iter().position(|f| *f == finding).map_or(0, |i| i + 1);
+    let mut subtitle = format!(
+        "{} of {} true objects found at an intersection over union of {} and better, {} predicted falsely.",
+        found.tp, found.n_truth, found.threshold, found.fp
+    );
+    if n_layers > 1 {
+        subtitle.push_str(&format!(" Layer {middle} of {n_layers}."));
+    }
+    LabelPicture {
+        title: "Matches and errors".to_owned(),
+        subtitle,
+        width,
+        height,
+        labels,
+        keys: (1..=map.findings.len() as u32).collect(),
+        color: ColorBy::Groups {
+            name: "object parts".to_owned(),
+            labels: map.findings.iter().map(|finding| position(*finding)).collect(),
+            names: Finding::ALL.map(|finding| finding.words().to_owned()).to_vec(),
+        },
     }
 }

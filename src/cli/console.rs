@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use polariscope::image::LabelImage;
 use polariscope::progress::Progress;
 use polariscope::report::screen::Style;
 use polariscope::table::{self, Table};
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::args::{Color, Globals, Input, Output, Where};
 use super::pixels::{Images, is_image, measured};
+use super::segment::How;
 
 /// How this run talks to the person or program that started it.
 pub struct Console {
@@ -39,6 +39,11 @@ impl Console {
     /// Whether one JSON object is wanted on stdout.
     pub fn json(&self) -> bool {
         self.json
+    }
+
+    /// Where the heavy kernels run.
+    pub fn backend(&self) -> Where {
+        self.backend
     }
 
     /// Whether only errors and results in files are wanted.
@@ -72,8 +77,7 @@ impl Console {
                 .map_err(|e| Error::io(format!("stdin cannot be read: {e}")))?;
             Table::from_bytes("stdin", &bytes)?
         } else if is_image(&input.table) {
-            let labels = LabelImage::open(&input.table)?;
-            measured(&input.table, &labels, &Images::default(), self.backend)?
+            measured(&input.table, &Images::default(), None, &How::default(), self)?.table
         } else {
             Table::open(&input.table)?
         };
@@ -108,8 +112,21 @@ impl Console {
 
     /// Writes a table to its file, or as CSV to stdout when no file is named and JSON is not wanted.
     pub fn write(&self, frame: &DataFrame, output: &Output, globals: &Globals) -> Result<()> {
+        self.write_measured(frame, None, output, globals)
+    }
+
+    /// As [`write`](Self::write), with the unit of lengths (pixels when `None`).
+    pub fn write_measured(
+        &self,
+        frame: &DataFrame,
+        length_unit: Option<&str>,
+        output: &Output,
+        globals: &Globals,
+    ) -> Result<()> {
         match &output.output {
-            Some(path) if path.as_os_str() != "-" => table::write(frame, path, globals.existing()),
+            Some(path) if path.as_os_str() != "-" => {
+                table::write_measured(frame, length_unit, path, globals.existing())
+            }
             None if self.json => Ok(()),
             _ => {
                 let mut bytes = Vec::new();

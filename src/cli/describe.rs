@@ -4,7 +4,7 @@ use clap::Args;
 use polariscope::Result;
 use polariscope::report::count;
 use polariscope::report::screen::{FeatureRow, Screen};
-use polariscope::table::{ColumnSummary, describe};
+use polariscope::table::{ColumnSummary, describe_in};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ impl Describe {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         console.check_free(&self.output, globals)?;
         let table = console.read(&self.input)?;
-        let summaries = describe(&table.frame);
+        let summaries = describe_in(&table.frame, table.length_unit.as_deref());
         console.print_json(json!({ "columns": summaries, "n_rows": table.frame.height() }))?;
         if self.output.output.is_some() {
             return console.write(&frame(&summaries)?, &self.output, globals);

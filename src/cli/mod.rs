@@ -23,7 +23,7 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     walk: walk::Walk,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     globals: Globals,
 }
 

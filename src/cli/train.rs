@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use linfa::traits::Fit;
-use polariscope::classify::{ForestParams, Model, RandomForest, TrainingSummary, validate};
+use polariscope::classify::validate::{self, Split};
+use polariscope::classify::{ForestParams, Model, RandomForest, TrainingSummary};
 use polariscope::explain::with_random_control;
 use polariscope::output::check_free;
-use polariscope::Result;
+use polariscope::table::{Classes, Features, Table};
+use polariscope::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use super::Console;
@@ -41,13 +43,18 @@ pub struct Train {
     /// Rows that a leaf keeps at least
     #[arg(long, default_value_t = 1, value_name = "N")]
     min_samples_leaf: usize,
+    /// Column of the image (or animal) a row comes from: cross-validation keeps each whole on one side
+    #[arg(long, value_name = "COLUMN")]
+    split_by: Option<String>,
 }
 
 impl Train {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         check_free(&self.output, globals.existing())?;
         let table = console.read(&self.input)?;
-        let target = Target::of(&table, &self.target, &self.choice)
+        let mut choice = self.choice.clone();
+        choice.exclude.extend(self.split_by.clone());
+        let target = Target::of(&table, &self.target, &choice)
             .map_err(|e| e.in_file(&self.input.table))?;
         let Target { columns, features, labels, .. } = &target;
         let params = RandomForest::params()
@@ -55,12 +62,8 @@ impl Train {
             .max_depth(self.max_depth)
             .min_samples_leaf(self.min_samples_leaf)
             .seed(globals.seed);
-        let folds = validate::cross_validate(
-            &params,
-            features,
-            labels,
-            &validate::stratified_k_fold(labels, FOLDS.min(labels.len()), globals.seed)?,
-        )?;
+        let splits = self.splits(&table, features, labels, globals.seed)?;
+        let folds = validate::cross_validate(&params, features, labels, &splits)?;
         let forest =
             params.clone().progress(console.progress("forest")).fit(&features.labelled(labels)?)?;
         let units = features.names().iter().map(|n| columns.get(n).map_or(String::new(), |c| c.unit.clone()));
@@ -93,11 +96,12 @@ impl Train {
             forest.importances().iter().copied().zip(features.names()).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut text = format!(
-            "{} rows, {} features, classes: {}\nout of bag {:.1} %   {FOLDS}-fold {:.1} % (balanced {:.1} %)\nimportance\n",
+            "{} rows, {} features, classes: {}\nout of bag {:.1} %   {}-fold {:.1} % (balanced {:.1} %)\nimportance\n",
             features.n_rows(),
             features.n_features(),
             model.classes().unwrap_or_default().join(", "),
             100.0 * forest.oob_score().unwrap_or(f64::NAN),
+            splits.len(),
             100.0 * folds.accuracy(),
             100.0 * folds.balanced_accuracy(),
         );
@@ -109,6 +113,34 @@ impl Train {
         }
         text += &format!("model      {}\n", self.output.display());
         console.print(&text)
+    }
+
+    /// Parts for the cross-validation: by class, or such that no image is on both sides.
+    fn splits(
+        &self,
+        table: &Table,
+        features: &Features,
+        labels: &[usize],
+        seed: u64,
+    ) -> Result<Vec<Split>> {
+        let Some(column) = &self.split_by else {
+            return validate::stratified_k_fold(labels, FOLDS.min(labels.len()), seed);
+        };
+        let images = Classes::of(&table.frame, column)?;
+        let image_of = |&row: &usize| {
+            images.labels[row].ok_or_else(|| {
+                Error::data("does not say which image the row comes from")
+                    .at_row(row + 1)
+                    .at_column(column)
+                    .help("fill it in, or leave out --split-by")
+            })
+        };
+        let groups = features.rows().iter().map(image_of).collect::<Result<Vec<_>>>()?;
+        let mut distinct = groups.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        validate::grouped_k_fold(labels, &groups, FOLDS.min(distinct.len()), seed)
+            .map_err(|e| e.at_column(column))
     }
 }
 

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use polariscope::image::LabelImage;
-use polariscope::table::Table;
 use polariscope::walkthrough::{ClusterOn, Groups, Map, Outcome, Recipe, Step, check_folder};
 use polariscope::{Error, Result};
 
 use super::Console;
 use super::args::{Globals, Input, Scaled};
-use super::pixels::{Images, is_image, measured};
+use super::pixels::{Images, Taken, is_image, measured};
+use super::segment::How;
 
 #[derive(Debug, Args)]
 pub struct Walk {
-    /// Measurements: csv, tsv (also .gz), parquet, arrow; `-` is stdin. A label image is measured first
+    /// Measurements: csv, tsv (also .gz), parquet, arrow; `-` is stdin. A label image is measured first, an
+    /// intensity image segmented and measured
     #[arg(required = true)]
     table: Option<PathBuf>,
     /// Label image whose labels are the keys of the table: linked in the report
@@ -22,6 +23,9 @@ pub struct Walk {
     labels: Option<PathBuf>,
     #[command(flatten)]
     images: Images,
+    /// What an image is [default: told by its pixels]
+    #[arg(long = "as", value_enum, value_name = "labels|image")]
+    taken: Option<Taken>,
     /// Folder to write [default: TABLE-stem.explore]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -48,6 +52,8 @@ pub struct Walk {
     /// t-SNE: effective number of neighbours [default: 30, fewer in small tables]
     #[arg(long, value_name = "P")]
     perplexity: Option<f64>,
+    #[command(flatten, next_help_heading = "Segmentation of an intensity image")]
+    how: How,
 }
 
 impl Walk {
@@ -89,35 +95,29 @@ impl Walk {
 
     fn outcome(&self, globals: &Globals, console: &Console) -> Result<Outcome> {
         let path = self.path()?;
-        let (table, labels) = self.table_and_labels(path, globals, console)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let progress = |step: Step| console.progress(step.name());
-        let outcome = Outcome::of(&name, table, &self.recipe(globals), progress)
-            .map_err(|e| e.in_file(path))?;
-        match labels {
-            Some(labels) => outcome.with_labels(labels),
-            None => Ok(outcome),
-        }
-    }
-
-    /// The table, measured first if an image was given, and the label image to link it with.
-    fn table_and_labels(
-        &self,
-        path: &Path,
-        globals: &Globals,
-        console: &Console,
-    ) -> Result<(Table, Option<LabelImage>)> {
+        let outcome = |table| {
+            Outcome::of(&name, table, &self.recipe(globals), progress).map_err(|e| e.in_file(path))
+        };
         if is_image(path) {
-            let labels = LabelImage::open(path)?;
-            let table = measured(path, &labels, &self.images, globals.backend)?;
-            return Ok((table, Some(labels)));
+            let found = measured(path, &self.images, self.taken, &self.how, console)?;
+            let outcome = outcome(found.table)?;
+            return if found.is_segmented {
+                outcome.with_segmentation(found.labels)
+            } else {
+                outcome.with_labels(found.labels)
+            };
         }
         if !self.images.is_empty() {
             return Err(Error::parameter("--image", "an image", "given with a label image")
                 .help("a table is measured already: `explore LABELS.tif --image IMAGE.tif`"));
         }
-        let table = console.read(&Input { table: path.to_owned() })?;
-        Ok((table, self.labels.as_ref().map(LabelImage::open).transpose()?))
+        let outcome = outcome(console.read(&Input { table: path.to_owned() })?)?;
+        match &self.labels {
+            Some(labels) => outcome.with_labels(LabelImage::open(labels)?),
+            None => Ok(outcome),
+        }
     }
 
     fn recipe(&self, globals: &Globals) -> Recipe {

@@ -7,13 +7,16 @@ use super::bytes::Bytes;
 use super::dense::Dense;
 use super::sample::{Format, Pixel, room};
 use super::tiff::Tiff;
+use super::zarr::{Wanted, Zarr};
 use super::{Grid, IntensityImage, LabelImage, Pixels};
 use crate::error::{Error, Result};
 
-/// An image on disk: TIFF (also `BigTIFF`, OME-TIFF, ImageJ), PNG or a numpy array, told by its content.
+/// An image on disk, told by its content: TIFF (also `BigTIFF`, OME-TIFF, ImageJ), OME-Zarr or a bare Zarr
+/// array (versions 2 and 3), PNG or a numpy array.
 ///
 /// Opening reads headers only. [`read`](Self::read) decodes the chunks that a region touches, so an
 /// image larger than memory can be worked through tile by tile; PNG images alone are decoded whole.
+/// Of an OME-Zarr image the full resolution is read.
 ///
 /// Values are those stored in the file, as tifffile and ImageJ give them: `MinIsWhite` images are not
 /// inverted, palette images give the index, 1-, 2- and 4-bit images their small numbers. Signed and
@@ -32,6 +35,7 @@ pub struct ImageFile {
 enum Source {
     Tiff(Tiff),
     Dense(Dense),
+    Zarr(Box<Zarr>),
 }
 
 impl ImageFile {
@@ -40,8 +44,37 @@ impl ImageFile {
     /// # Errors
     /// When the file is missing, of another kind, damaged, empty, or has more axes than channel, z, y, x.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_for(path.as_ref(), Wanted::Intensities)
+    }
+
+    /// Like [`open`](Self::open), but of an OME-Zarr image that holds labels too, those are read. If they
+    /// are several, name one: `IMAGE.zarr/labels/NAME`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_labels(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_for(path.as_ref(), Wanted::Labels)
+    }
+
+    /// Whether [`open`](Self::open) and [`open_labels`](Self::open_labels) read different pixels: an
+    /// OME-Zarr image with labels beside it.
+    pub fn holds_labels_too(path: impl AsRef<Path>) -> bool {
         let path = path.as_ref();
-        Self::from_source(Bytes::open(path)?).map_err(|e| e.in_file(path))
+        Self::is_store(path) && Zarr::holds_both(path)
+    }
+
+    /// Whether the path is a folder that can be read as an image: a Zarr store, group or array.
+    pub fn is_store(path: impl AsRef<Path>) -> bool {
+        path.as_ref().is_dir() && Zarr::is(path.as_ref())
+    }
+
+    fn open_for(path: &Path, wanted: Wanted) -> Result<Self> {
+        let opened = if Self::is_store(path) {
+            Zarr::open(path, wanted).and_then(Self::from_zarr)
+        } else {
+            Bytes::open(path).and_then(Self::from_source)
+        };
+        opened.map_err(|e| e.in_file(path))
     }
 
     /// Like [`open`](Self::open), for a file that is in memory.
@@ -65,7 +98,8 @@ impl ImageFile {
         }
         let found =
             if bytes.len() == 0 { "the file is empty" } else { "is not an image that can be read" };
-        Err(Error::format(found).help("images are TIFF, PNG or numpy (.npy) files"))
+        Err(Error::format(found)
+            .help("images are TIFF, PNG or numpy (.npy) files, or Zarr folders"))
     }
 
     fn from_tiff(tiff: Tiff) -> Result<Self> {
@@ -93,6 +127,15 @@ impl ImageFile {
         let channels = channels(1, dense.n_channels >= 3, &[]);
         let (format, is_color) = (dense.format, dense.is_color);
         Ok(Self { grid, format, channels, is_color, chunk: [ny, nx], source: Source::Dense(dense) })
+    }
+
+    fn from_zarr(zarr: Zarr) -> Result<Self> {
+        let axes = &zarr.axes;
+        let grid = Grid::new(&axes.shape)?.with_spacing(&axes.spacing, axes.unit.as_deref())?;
+        let channels = channels(axes.n_channels, false, &axes.channel_names);
+        let (format, chunk) = (zarr.format, zarr.chunk);
+        let source = Source::Zarr(Box::new(zarr));
+        Ok(Self { grid, format, channels, is_color: false, chunk, source })
     }
 
     /// Shape, spacing and unit, as far as the file tells; spacing is 1 where it does not.
@@ -191,12 +234,18 @@ impl ImageFile {
         if layer_pixels == 0 {
             return Ok(());
         }
-        layers.clone().zip(out.chunks_exact_mut(layer_pixels)).try_for_each(|(layer, out)| {
-            match &self.source {
-                Source::Tiff(tiff) => tiff.read_layer(channel, layer, rows, columns, out),
-                Source::Dense(dense) => dense.read_layer(channel, layer, rows, columns, out),
+        let mut by_layer = layers.clone().zip(out.chunks_exact_mut(layer_pixels));
+        match &self.source {
+            Source::Tiff(tiff) => {
+                by_layer.try_for_each(|(z, out)| tiff.read_layer(channel, z, rows, columns, out))
             }
-        })
+            Source::Dense(dense) => {
+                by_layer.try_for_each(|(z, out)| dense.read_layer(channel, z, rows, columns, out))
+            }
+            // A chunk may hold many layers, so they are read together.
+            Source::Zarr(zarr) if !layers.is_empty() => zarr.read(channel, region, out),
+            Source::Zarr(_) => Ok(()),
+        }
     }
 
     /// The region that is the whole image.
@@ -236,18 +285,18 @@ fn channels(n_channels: usize, is_color: bool, names: &[String]) -> Vec<Option<S
 }
 
 impl LabelImage {
-    /// Opens a label image: TIFF (also `BigTIFF`, OME-TIFF, ImageJ), PNG or `.npy`.
+    /// Opens a label image: TIFF (also `BigTIFF`, OME-TIFF, ImageJ), OME-Zarr, PNG or `.npy`.
     ///
     /// # Errors
     /// When the file cannot be read, or holds colours, floats, several channels or negative numbers.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        ImageFile::open(path)?.labels().map_err(|e| e.in_file(path))
+        ImageFile::open_labels(path)?.labels().map_err(|e| e.in_file(path))
     }
 }
 
 impl IntensityImage {
-    /// Opens an image of one channel: TIFF (also `BigTIFF`, OME-TIFF, ImageJ), PNG or `.npy`.
+    /// Opens an image of one channel: TIFF (also `BigTIFF`, OME-TIFF, ImageJ), OME-Zarr, PNG or `.npy`.
     ///
     /// # Errors
     /// When the file cannot be read, or has several channels.

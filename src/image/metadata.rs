@@ -142,7 +142,7 @@ fn shaped(json: &str, n_pages: usize) -> Result<Axes> {
     })
 }
 
-fn one_time_point(count: usize) -> Result<()> {
+pub(super) fn one_time_point(count: usize) -> Result<()> {
     if count == 1 {
         return Ok(());
     }
@@ -151,12 +151,12 @@ fn one_time_point(count: usize) -> Result<()> {
 }
 
 /// A spacing that a program left at zero or garbled says nothing.
-fn usable(spacing: f64) -> f64 {
+pub(super) fn usable(spacing: f64) -> f64 {
     if spacing.is_finite() && spacing > 0.0 { spacing } else { 1.0 }
 }
 
 /// How many of unit `to` one unit `from` is; 1 when either is not a length.
-fn in_unit(from: &str, to: &str) -> f64 {
+pub(super) fn in_unit(from: &str, to: &str) -> f64 {
     let metres = |unit: &str| match unit {
         "pm" => Some(1e-12),
         "Å" => Some(1e-10),

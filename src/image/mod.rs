@@ -14,9 +14,11 @@ mod sample;
 pub mod synth;
 mod tiff;
 mod write;
+mod zarr;
 
 pub use file::ImageFile;
 pub use grid::Grid;
 pub use intensity::{IntensityImage, Pixels};
 pub use label::LabelImage;
+pub use write::check_output;
 pub(crate) use write::save_labels_by_rows;

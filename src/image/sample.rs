@@ -2,6 +2,7 @@
 
 use super::Pixels;
 use crate::error::{Error, Result};
+use crate::kernels::large_pages::zeros;
 
 /// How a file stores one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +58,12 @@ impl Format {
 
 /// Zeros that are only touched when used; an error where the system has not that much memory.
 pub(super) fn room<T: Clone + Default>(count: usize) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|_| {
+    // Asked for first, because zeros that cannot be had end the program.
+    Vec::<T>::new().try_reserve_exact(count).map_err(|_| {
         Error::data(format!("an image of {count} pixels does not fit into memory"))
             .help("read it by tiles (--tile)")
     })?;
-    values.resize(count, T::default());
-    Ok(values)
+    Ok(zeros(count))
 }
 
 /// A pixel type that values of a file are turned into.

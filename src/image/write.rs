@@ -1,20 +1,24 @@
 //! An image becomes a TIFF file: compressed chunks, one page per layer, spacing as OME-XML.
+//!
+//! Names that end in `.zarr` and `.npy` give those formats.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
 
 use flate2::{Compression, write::ZlibEncoder};
 use rayon::prelude::*;
 
+use super::zarr::{check_store, is_store_name, save_store};
 use super::{Grid, IntensityImage, LabelImage, Pixels};
 use crate::error::{Error, Result};
-use crate::output::{Existing, check_free, write_whole};
+use crate::output::{Existing, cannot_write, check_free, write_whole, write_whole_file};
 
 impl LabelImage {
     /// Writes a compressed TIFF of 16 bits, or 32 where a label needs them, that opens in tifffile, Fiji,
-    /// napari and QuPath; a name that ends in `.npy` gives a numpy array of 32 bits.
+    /// napari and QuPath; a name that ends in `.npy` gives a numpy array of 32 bits, one in `.zarr` an
+    /// OME-Zarr store (0.5).
     ///
     /// Images with a side above 4,096 pixels are tiled; above 4 GiB the file is a `BigTIFF`.
     ///
@@ -27,13 +31,13 @@ impl LabelImage {
         }
         let short: Option<Vec<u16>> = pixels.iter().map(|&l| u16::try_from(l).ok()).collect();
         let pixels = short.map_or_else(|| Pixels::U32(pixels.to_vec()), Pixels::U16);
-        save_tiff(path.as_ref(), existing, self.grid(), &pixels, None)
+        save_chunked(path.as_ref(), existing, self.grid(), &pixels, Content::Labels)
     }
 }
 
 impl IntensityImage {
     /// Writes a compressed TIFF in the number type of the image; a name that ends in `.npy` gives a
-    /// numpy array.
+    /// numpy array, one in `.zarr` an OME-Zarr store (0.5), which keeps no channel name.
     ///
     /// # Errors
     /// When the file exists and must be kept, or cannot be written.
@@ -41,7 +45,8 @@ impl IntensityImage {
         if is_npy(path.as_ref()) {
             return save_npy(path.as_ref(), existing, self.grid(), self.pixels());
         }
-        save_tiff(path.as_ref(), existing, self.grid(), self.pixels(), self.name())
+        let content = Content::Intensities(self.name());
+        save_chunked(path.as_ref(), existing, self.grid(), self.pixels(), content)
     }
 }
 
@@ -53,11 +58,11 @@ pub(crate) fn save_labels_by_rows(
     largest: u32,
     paint: impl Fn(usize, &Range<usize>, &mut [u32]) + Sync,
 ) -> Result<()> {
-    check_free(path, existing)?;
+    check_output(path, existing)?;
     let is_short = u16::try_from(largest).is_ok();
-    let layout = Layout::new(grid, if is_short { Sample::U16 } else { Sample::U32 }, None)?;
+    let sample = if is_short { Sample::U16 } else { Sample::U32 };
     let ny = grid.extent()[1];
-    save_chunks(path, existing, &layout, |layer, y, columns, raw| {
+    save_rows(path, existing, grid, sample, Content::Labels, |layer, y, columns, raw| {
         let mut row = vec![0; columns.len()];
         paint(layer * ny + y, columns, &mut row);
         if is_short {
@@ -98,41 +103,99 @@ fn save_npy(path: &Path, existing: Existing, grid: &Grid, pixels: &Pixels) -> Re
     })
 }
 
-fn save_tiff(
+/// What the pixels are, and the name of their channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content<'a> {
+    Labels,
+    Intensities(Option<&'a str>),
+}
+
+fn save_chunked(
     path: &Path,
     existing: Existing,
     grid: &Grid,
     pixels: &Pixels,
-    name: Option<&str>,
+    content: Content<'_>,
 ) -> Result<()> {
-    let layout = Layout::new(grid, sample_of(pixels), name)?;
     let [_, ny, nx] = grid.extent();
-    save_chunks(path, existing, &layout, |layer, y, columns, raw| {
+    save_rows(path, existing, grid, sample_of(pixels), content, |layer, y, columns, raw| {
         let row = (layer * ny + y) * nx;
         raw.extend(bytes_of(pixels, row + columns.start, row + columns.end));
     })
 }
 
-/// Compresses all chunks, whose rows `fill` appends, and writes the file. Only compressed chunks are held.
+/// Writes an image whose rows `fill` appends, in the format that the name asks for.
+fn save_rows(
+    path: &Path,
+    existing: Existing,
+    grid: &Grid,
+    sample: Sample,
+    content: Content<'_>,
+    fill: impl Fn(usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
+) -> Result<()> {
+    if is_store_name(path) {
+        let kind = (sample.numpy_name, sample.bytes);
+        return save_store(path, existing, grid, kind, content == Content::Labels, fill);
+    }
+    let name = if let Content::Intensities(name) = content { name } else { None };
+    save_chunks(path, existing, &Layout::new(grid, sample, name)?, fill)
+}
+
+/// Refuses early, before any work is done, a place where an image cannot be saved.
+///
+/// # Errors
+/// When `path` exists and must be kept, is a folder that is no Zarr store, or its folder is missing.
+pub fn check_output(path: &Path, existing: Existing) -> Result<()> {
+    if is_store_name(path) { check_store(path, existing) } else { check_free(path, existing) }
+}
+
+/// Chunks that are compressed before they are written: all that is held of the file.
+const WAVE: usize = 64;
+
+/// Compresses the chunks, whose rows `fill` appends, and writes the file: header, chunks, directories.
 fn save_chunks(
     path: &Path,
     existing: Existing,
     layout: &Layout,
     fill: impl Fn(usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
 ) -> Result<()> {
-    let chunks: Vec<Vec<u8>> = (0..layout.n_chunks())
-        .into_par_iter()
-        .map(|i| {
-            let (layer, rows, columns) = layout.place(i);
-            let mut raw = Vec::new();
-            for y in rows {
-                fill(layer, y, &columns, &mut raw);
-                raw.resize(raw.len() + layout.row_padding(&columns), 0);
+    let packed = |i: usize| {
+        let (layer, rows, columns) = layout.place(i);
+        let mut raw = Vec::new();
+        for y in rows {
+            fill(layer, y, &columns, &mut raw);
+            raw.resize(raw.len() + layout.row_padding(&columns), 0);
+        }
+        layout.compress(raw)
+    };
+    write_whole_file(path, existing, |file| {
+        let mut out = BufWriter::new(&mut *file);
+        let header = layout.header();
+        put(&mut out, &header)?;
+        let mut end = header.len() as u64;
+        let (mut offsets, mut lengths) = (Vec::new(), Vec::new());
+        for first in (0..layout.n_chunks()).step_by(WAVE) {
+            let wave = first..(first + WAVE).min(layout.n_chunks());
+            let chunks: Vec<Vec<u8>> = wave.into_par_iter().map(packed).collect::<Result<_>>()?;
+            for chunk in chunks {
+                put(&mut out, &chunk)?;
+                offsets.push(end);
+                lengths.push(chunk.len() as u64);
+                end += chunk.len() as u64;
             }
-            layout.compress(raw)
-        })
-        .collect::<Result<_>>()?;
-    write_whole(path, existing, |out| layout.write(out, &chunks))
+        }
+        // Directories begin at an even address.
+        put(&mut out, &[0][..(end % 2) as usize])?;
+        let first = end + end % 2;
+        layout.write_directories(&mut out, first, &offsets, &lengths)?;
+        let cannot = |e: std::io::Error| cannot_write(path, &e);
+        out.flush().map_err(cannot)?;
+        drop(out);
+        // The address of the first directory ends the header.
+        let word = layout.word();
+        file.seek(SeekFrom::Start((header.len() - word) as u64)).map_err(cannot)?;
+        file.write_all(&first.to_le_bytes()[..word]).map_err(cannot)
+    })
 }
 
 /// Values `start..end` in little-endian order.
@@ -142,28 +205,36 @@ fn bytes_of(pixels: &Pixels, start: usize, end: usize) -> Vec<u8> {
     })
 }
 
-/// The type of a sample as TIFF and OME name it.
+/// The type of a sample as TIFF, OME and numpy name it.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     bytes: usize,
     is_float: bool,
     ome_name: &'static str,
+    numpy_name: &'static str,
 }
 
 impl Sample {
-    const U16: Self = Self { bytes: 2, is_float: false, ome_name: "uint16" };
-    const U32: Self = Self { bytes: 4, is_float: false, ome_name: "uint32" };
+    const U16: Self = Self::whole(2, "uint16");
+    const U32: Self = Self::whole(4, "uint32");
+
+    const fn whole(bytes: usize, name: &'static str) -> Self {
+        Self { bytes, is_float: false, ome_name: name, numpy_name: name }
+    }
+
+    const fn float(bytes: usize, ome_name: &'static str, numpy_name: &'static str) -> Self {
+        Self { bytes, is_float: true, ome_name, numpy_name }
+    }
 }
 
 fn sample_of(pixels: &Pixels) -> Sample {
-    let (bytes, is_float, ome_name) = match pixels {
-        Pixels::U8(_) => (1, false, "uint8"),
-        Pixels::U16(_) => return Sample::U16,
-        Pixels::U32(_) => return Sample::U32,
-        Pixels::F32(_) => (4, true, "float"),
-        Pixels::F64(_) => (8, true, "double"),
-    };
-    Sample { bytes, is_float, ome_name }
+    match pixels {
+        Pixels::U8(_) => Sample::whole(1, "uint8"),
+        Pixels::U16(_) => Sample::U16,
+        Pixels::U32(_) => Sample::U32,
+        Pixels::F32(_) => Sample::float(4, "float", "float32"),
+        Pixels::F64(_) => Sample::float(8, "double", "float64"),
+    }
 }
 
 /// Where every pixel goes in a TIFF file: strips in small images, because ImageJ reads nothing else, and
@@ -181,7 +252,7 @@ struct Layout {
 const LARGEST_STRIPPED_SIDE: usize = 4096;
 const TILE_SIDE: usize = 512;
 const STRIP_BYTES: usize = 1 << 18;
-/// Above this a file needs 64-bit offsets; a little below 4 GiB leaves room for the directories.
+/// Above this a file needs 64-bit offsets; a little below 4 GiB for safety.
 const LARGEST_CLASSIC_BYTES: u64 = 0xffff_0000;
 
 impl Layout {
@@ -238,35 +309,39 @@ impl Layout {
             .map_err(|e| Error::internal(e.to_string()))
     }
 
-    /// Header, chunks, then one directory per layer.
-    fn write(&self, out: &mut dyn Write, chunks: &[Vec<u8>]) -> Result<()> {
-        let n_bytes: u64 = chunks.iter().map(|c| c.len() as u64 + 16).sum();
-        let big = n_bytes + self.description.len() as u64 + 512 * self.extent[0] as u64
-            > LARGEST_CLASSIC_BYTES;
-        let header_bytes = if big { 16 } else { 8 };
-        let mut offsets = Vec::with_capacity(chunks.len());
-        let mut end = header_bytes;
-        for chunk in chunks {
-            offsets.push(end);
-            end += chunk.len() as u64;
-        }
-        // Directories begin at an even address.
-        let first = end + end % 2;
-        put(out, if big { b"II\x2b\0\x08\0\0\0" } else { b"II\x2a\0" })?;
-        put(out, &first.to_le_bytes()[..if big { 8 } else { 4 }])?;
-        chunks.iter().try_for_each(|chunk| put(out, chunk))?;
-        put(out, &[0][..(end % 2) as usize])?;
-        let mut at = first;
-        let mut rest = (offsets.as_slice(), chunks);
+    /// Whether the file may need 64-bit addresses: compression is not relied upon.
+    fn is_big(&self) -> bool {
+        let chunk_bytes = (self.chunk[0] * self.chunk[1] * self.sample.bytes) as u64 + 1024;
+        let directories = 512 * self.extent[0] as u64 + self.description.len() as u64;
+        self.n_chunks() as u64 * chunk_bytes + directories > LARGEST_CLASSIC_BYTES
+    }
+
+    /// Bytes of an address.
+    fn word(&self) -> usize {
+        if self.is_big() { 8 } else { 4 }
+    }
+
+    /// The first bytes of the file; the address of the first directory, which ends them, is filled in later.
+    fn header(&self) -> Vec<u8> {
+        let start: &[u8] = if self.is_big() { b"II\x2b\0\x08\0\0\0" } else { b"II\x2a\0" };
+        [start, &[0; 8][..self.word()]].concat()
+    }
+
+    /// One directory per layer, the first at address `at`.
+    fn write_directories(
+        &self,
+        out: &mut dyn Write,
+        mut at: u64,
+        offsets: &[u64],
+        lengths: &[u64],
+    ) -> Result<()> {
+        let n = self.chunks_per_layer();
         for layer in 0..self.extent[0] {
-            let (here, later) = rest.0.split_at(self.chunks_per_layer());
-            let (chunks, later_chunks) = rest.1.split_at(self.chunks_per_layer());
-            let lengths: Vec<u64> = chunks.iter().map(|c| c.len() as u64).collect();
-            let is_last = layer + 1 == self.extent[0];
-            let directory = self.directory(layer, here, &lengths).bytes(at, big, is_last);
+            let here = layer * n..(layer + 1) * n;
+            let directory = self.directory(layer, &offsets[here.clone()], &lengths[here]);
+            let directory = directory.bytes(at, self.is_big(), layer + 1 == self.extent[0]);
             put(out, &directory)?;
             at += directory.len() as u64;
-            rest = (later, later_chunks);
         }
         Ok(())
     }

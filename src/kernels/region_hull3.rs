@@ -51,8 +51,26 @@ pub fn solid_hull(
     let hull = Polyhedron::around(face_midpoints(&rows, bounds.extent[0]));
     let filled = hull.rows(bounds);
     let volume = filled.iter().map(|row| (row.last - row.first + 1) as u64).sum();
-    let surface = Polyhedron::around(face_midpoints(&filled, bounds.extent[0]));
-    Some(SolidHull { volume, feret_max: surface.diameter(spacing) })
+    let mut surface = face_midpoints(&filled, bounds.extent[0]);
+    if surface.len() > FEW_POINTS {
+        surface = Polyhedron::around(surface).corners();
+    }
+    Some(SolidHull { volume, feret_max: diameter(&surface, spacing) })
+}
+
+/// So many points are compared with each other faster than their hull is found.
+const FEW_POINTS: usize = 1000;
+
+/// The largest distance between two points.
+fn diameter(points: &[Point], spacing: [f64; 3]) -> f64 {
+    let places: Vec<[f64; 3]> =
+        points.iter().map(|p| [0, 1, 2].map(|a| p[a] as f64 * spacing[a])).collect();
+    let squared = |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>();
+    let farthest = |(i, a)| {
+        let ahead: &[[f64; 3]] = &places[i + 1..];
+        ahead.iter().map(|b| squared(a, b)).fold(0.0, |far: f64, d| if d > far { d } else { far })
+    };
+    places.iter().enumerate().map(farthest).fold(0.0, f64::max).sqrt() / 2.0
 }
 
 /// The midpoints that can be corners of the hull: in each layer, whole or half, those on its own hull.
@@ -233,41 +251,51 @@ impl Polyhedron {
     /// The rows of voxels inside, border included, of a box.
     fn rows(&self, bounds: &Bounds) -> Vec<RowEnds> {
         let [n_planes, n_rows, n_columns] = bounds.extent.map(i64::from);
+        let mut faces: Vec<&Face> = self.faces.iter().collect();
+        // Those that bound x from the right, from the left, and not at all.
+        faces.sort_by_key(|face| match face.normal[2].signum() {
+            1 => 0,
+            -1 => 1,
+            _ => 2,
+        });
+        let n_right = faces.partition_point(|face| face.normal[2] > 0);
+        let n_sides = faces.partition_point(|face| face.normal[2] != 0);
+        let slopes: Vec<i64> = faces.iter().map(|face| face.normal[2]).collect();
         let mut rows = Vec::new();
         for z in 0..n_planes {
+            // How far x times its slope may go under each face, in the row at hand.
+            let mut rooms: Vec<i64> =
+                faces.iter().map(|face| face.offset - face.normal[0] * 2 * z).collect();
             for y in 0..n_rows {
                 let (mut low, mut high) = (0, 2 * (n_columns - 1));
-                for Face { normal: [nz, ny, nx], offset, .. } in &self.faces {
-                    let room = offset - nz * 2 * z - ny * 2 * y;
-                    if nx * high > room && *nx > 0 {
-                        high = room.div_euclid(*nx);
-                    } else if nx * low > room && *nx < 0 {
-                        low = -room.div_euclid(-nx);
-                    } else if *nx == 0 && room < 0 {
-                        high = low - 1;
+                for (slope, room) in slopes[..n_right].iter().zip(&rooms) {
+                    if slope * high > *room {
+                        high = room.div_euclid(*slope);
                     }
+                }
+                for (slope, room) in slopes[n_right..n_sides].iter().zip(&rooms[n_right..]) {
+                    if slope * low > *room {
+                        low = -room.div_euclid(-slope);
+                    }
+                }
+                if rooms[n_sides..].iter().any(|room| *room < 0) {
+                    high = low - 1;
                 }
                 let (first, last) = (-(-low).div_euclid(2), high.div_euclid(2));
                 if first <= last {
                     rows.push(RowEnds { z, y, first, last });
                 }
+                rooms.iter_mut().zip(&faces).for_each(|(room, face)| *room -= 2 * face.normal[1]);
             }
         }
         rows
     }
 
-    /// The largest distance between two corners.
-    fn diameter(&self, spacing: [f64; 3]) -> f64 {
+    fn corners(&self) -> Vec<Point> {
         let mut corners: Vec<usize> = self.faces.iter().flat_map(|face| face.corners).collect();
         corners.sort_unstable();
         corners.dedup();
-        let place = |i: usize| [0, 1, 2].map(|a| self.points[i][a] as f64 * spacing[a]);
-        let places: Vec<[f64; 3]> = corners.into_iter().map(place).collect();
-        let squared =
-            |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>();
-        let ahead = |i: usize| places[i + 1..].iter().map(move |b| (i, b));
-        let pairs = (0..places.len()).flat_map(ahead).map(|(i, b)| squared(&places[i], b));
-        pairs.fold(0.0, f64::max).sqrt() / 2.0
+        corners.into_iter().map(|i| self.points[i]).collect()
     }
 }
 

@@ -29,7 +29,7 @@ use self::accumulator::{Source, Window};
 use self::columns::Plan;
 use self::object::Space;
 use crate::backend::Backend;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, Pixels};
 use crate::kernels::region_solid::direction_shares;
 use crate::progress::Progress;
@@ -192,12 +192,16 @@ impl<'a> RegionsParams<'a> {
     /// [`channel`](Self::channel) are not read. Tiles are 2,048 pixels a side unless [`tile`](Self::tile) says otherwise.
     ///
     /// # Errors
-    /// As [`measure`](Self::measure), and when a file is damaged or is not a label image.
+    /// As [`measure`](Self::measure), when a file is damaged or is not a label image, and on a device.
     pub fn measure_files(
         &self,
         labels: &ImageFile,
         channels: &[(String, &ImageFile, usize)],
     ) -> Result<DataFrame> {
+        if let Backend::Gpu(_) = &self.backend {
+            return Err(Error::new(ErrorKind::Backend, "a device measures no files tile by tile")
+                .help("measure the whole image (no --tile), or use the CPU"));
+        }
         let grid = self.grid(labels.grid())?;
         let names: Vec<String> = channels.iter().map(|(name, ..)| name.clone()).collect();
         let plan = self.plan(grid.n_axes(), &names)?;

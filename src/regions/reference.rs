@@ -65,6 +65,31 @@ fn cases() -> Vec<Case> {
         .collect()
 }
 
+#[test]
+fn textures_equal_mahotas() {
+    let text = include_str!("../../tests/reference/texture.json");
+    let file: Value = serde_json::from_str(text).unwrap();
+    let list = |v: &Value| -> Vec<f64> {
+        v.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
+    };
+    for case in file["cases"].as_array().unwrap() {
+        let shape: Vec<usize> = list(&case["shape"]).iter().map(|&s| s as usize).collect();
+        let grid = Grid::new(&shape).unwrap();
+        let labels = list(&case["labels"]).iter().map(|&l| l as u32).collect();
+        let labels = LabelImage::new(grid.clone(), labels).unwrap();
+        let pixels: Vec<u8> = list(&case["intensity"]).iter().map(|&i| i as u8).collect();
+        let image = IntensityImage::new(grid, pixels).unwrap();
+        let textures = Regions::params().intensity(&image).properties("haralick".parse().unwrap());
+        let table = textures.measure(&labels).unwrap();
+        for (row, expected) in case["table"].as_array().unwrap().iter().enumerate() {
+            for (feature, e) in list(expected).into_iter().enumerate() {
+                let f = numbers(&table, &format!("haralick_{feature}"))[row].unwrap();
+                assert!((f - e).abs() <= RELATIVE * e.abs(), "{shape:?} {feature}: {f}, not {e}");
+            }
+        }
+    }
+}
+
 fn numbers(table: &DataFrame, column: &str) -> Vec<Option<f64>> {
     let column = table.column(column).unwrap_or_else(|_| panic!("no column {column}"));
     (0..table.height())

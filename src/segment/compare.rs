@@ -236,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn the_lectures_example() {
+        // Pixels: 4 in both of 11 in either. Objects: one found of two.
+        let truth = image([1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 0]);
+        let prediction = image([5, 5, 5, 5, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let comparison = compare(&truth, &prediction, 0.5).unwrap();
+        assert_eq!(comparison.pixel_iou, Some(4.0 / 11.0));
+        assert_eq!(comparison.object_iou, Some(0.5));
+    }
+
+    #[test]
     fn perfect_and_empty() {
         let truth = image([1, 1, 0, 2, 2, 0, 0, 3, 3, 3, 3, 0]);
         let same = compare(&truth, &truth, 1.0).unwrap();

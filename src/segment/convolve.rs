@@ -8,6 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::field::Field;
+use crate::kernels::large_pages::zeros;
 
 /// The weights of the centre and of the pixels after it; those before it are the same, negative in an
 /// odd kernel.
@@ -95,7 +96,7 @@ pub(super) fn convolve_rows(
     let [nz, ny, nx] = field.extent();
     let [over_z, over_y, over_x] = kernels;
     let extent = [nz, rows.len(), nx];
-    let mut values = vec![0.0; extent.iter().product()];
+    let mut values = zeros(extent.iter().product());
     let convolved;
     let source = if nz == 1 || over_z.radius() == 0 {
         field.values()
@@ -137,7 +138,7 @@ pub(super) fn convolve_rows(
 
 fn over_layers(field: &Field, kernel: &Kernel, border: Border) -> Vec<f32> {
     let [nz, ny, nx] = field.extent();
-    let mut values = vec![0.0; field.values().len()];
+    let mut values = zeros(field.values().len());
     values.par_chunks_mut(nx).enumerate().for_each(|(row, out)| {
         let (z, y) = (row / ny, row % ny);
         let lines = taps(kernel, |offset| {

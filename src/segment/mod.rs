@@ -5,9 +5,11 @@
 
 mod compare;
 mod convolve;
+mod error_map;
 mod field;
 pub mod filters;
 mod grow;
+mod kind;
 pub mod labels;
 mod objects;
 pub(crate) mod on_gpu;
@@ -18,7 +20,9 @@ mod tiles;
 mod watershed;
 
 pub use compare::{Comparison, Match, compare};
+pub use error_map::{ErrorMap, Finding};
 pub use field::Field;
+pub use kind::{Guess, Kind, kind_of};
 pub use objects::Sides;
 pub use on_gpu::DevicePlane;
 pub use runs::Connectivity;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::kernels::large_pages::zeros;
 
 /// Pixels `start..end` of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +162,7 @@ impl Runs {
     /// An image in which run `i` has label `labels[i]`.
     pub(crate) fn paint(&self, labels: &[u32]) -> Vec<u32> {
         let nx = self.extent[2].max(1);
-        let mut pixels = vec![0; self.extent.iter().product()];
+        let mut pixels = zeros(self.extent.iter().product());
         pixels.par_chunks_mut(nx * BAND).enumerate().for_each(|(band, pixels)| {
             for (i, row) in pixels.chunks_mut(nx).enumerate() {
                 for run in self.of_row(band * BAND + i) {

@@ -388,6 +388,44 @@ mod tests {
         }
     }
 
+    /// Planes and stacks of random shape, with objects of any size, among them larger ones than a tile.
+    #[test]
+    fn tiles_give_the_labels_of_the_whole_for_random_images() {
+        for index in 0..60 {
+            let mut stream = Seed::new(21).stream("random images", index);
+            let mut between = |low: usize, high: usize| low + stream.below(high - low + 1);
+            let is_stack = index % 5 == 0;
+            let extent = if is_stack {
+                [between(2, 9), between(5, 40), between(5, 40)]
+            } else {
+                [1, between(1, 150), between(1, 150)]
+            };
+            let smooth = between(0, 6) as f64;
+            let sides = [64, 100, between(1, 30), between(20, 140)];
+            let sigmas = [between(0, 4) as f64, between(0, 3) as f64];
+            let noise = (0..extent.iter().product()).map(|_| stream.uniform() as f32 * 1000.0);
+            let noise = super::super::field::Field::new(extent, noise.collect()).unwrap();
+            let values = super::super::filters::gaussian(&noise, smooth).unwrap().into_values();
+            let shape = &extent[usize::from(!is_stack)..];
+            let image = IntensityImage::new(Grid::new(shape).unwrap(), values).unwrap();
+            let method = [Method::VoronoiOtsu, Method::GaussOtsu, Method::Otsu][index as usize % 3];
+            let params =
+                Segmentation::params(method).spot_sigma(sigmas[0]).outline_sigma(sigmas[1]);
+            let Ok(whole) = params.segment(&image) else {
+                continue; // A single pixel has no threshold.
+            };
+            for side in sides {
+                // Tiles of a pixel or two are right but slow.
+                if side * side * 40 < extent[1] * extent[2] {
+                    continue;
+                }
+                let tiled = params.clone().tile(side).segment(&image).unwrap();
+                let equal = tiled.labels().unwrap() == whole.labels().unwrap();
+                assert!(equal, "{method:?} {extent:?} {sigmas:?}, tiles of {side}");
+            }
+        }
+    }
+
     #[test]
     fn files_are_segmented_and_written_by_tiles() {
         let folder = std::env::temp_dir().join(format!("polariscope-tiles-{}", std::process::id()));

@@ -13,6 +13,7 @@ use super::filters::{gaussian_radius, gaussian_rows};
 use super::runs::{Run, Runs};
 use super::thresholds::{constant, otsu_bin};
 use crate::error::Result;
+use crate::kernels::large_pages::zeros;
 use crate::progress::Progress;
 
 type Region = [Range<usize>; 3];
@@ -170,7 +171,7 @@ impl Near<'_> {
     fn blur(&self, region: &Region, sigma: f64) -> Result<Field> {
         let extent = region.clone().map(|range| range.len());
         let row_of_bands = extent[0] * extent[2] * bands_of(region).first().map_or(1, Range::len);
-        let mut values = vec![0.0; extent.iter().product()];
+        let mut values = zeros(extent.iter().product());
         let out = values.par_chunks_mut(row_of_bands.max(1));
         let done: Result<()> =
             bands_of(region).into_par_iter().zip(out).try_for_each(|(band, out)| {

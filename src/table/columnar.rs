@@ -5,23 +5,24 @@
 
 use std::io::{Cursor, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use polars::prelude::{
-    DataFrame, IntoColumn, IpcReader, IpcWriter, ParquetReader, ParquetWriter, PolarsResult,
-    SerReader, SerWriter, Series,
+    DataFrame, IntoColumn, IpcReader, IpcWriter, KeyValueMetadata, ParquetReader, ParquetWriter,
+    PolarsResult, SerReader, SerWriter, Series,
 };
 use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadata};
 
-use super::{messages, pages};
+use super::{messages, notes, pages};
 use crate::error::{Error, Result};
 
 /// Measurements compress to a third or so; a table that grows a thousandfold and beyond this size was made to do harm.
 const MAX_GROWTH: u64 = 1000;
 const ALWAYS_ALLOWED: u64 = 256 << 20;
 
-/// Reads the flat columns of a Parquet file; says which others were left out.
-pub(super) fn read_parquet(bytes: &[u8]) -> Result<(DataFrame, Vec<String>)> {
+/// Reads the flat columns of a Parquet file; says which others were left out, and the unit of its lengths.
+pub(super) fn read_parquet(bytes: &[u8]) -> Result<(DataFrame, Vec<String>, Option<String>)> {
     let mut reader = ParquetReader::new(Cursor::new(bytes));
     let promise = guarded("Parquet", || Ok(Promise::of(reader.get_metadata()?, bytes)))?;
     check_promise(
@@ -34,7 +35,7 @@ pub(super) fn read_parquet(bytes: &[u8]) -> Result<(DataFrame, Vec<String>)> {
     });
     let warnings = left_out.collect();
     let frame = guarded("Parquet", || reader.with_columns(Some(promise.flat)).finish())?;
-    Ok((frame, warnings))
+    Ok((frame, warnings, promise.length_unit))
 }
 
 /// What a Parquet file says it holds.
@@ -43,6 +44,7 @@ struct Promise {
     uncompressed: Result<u64>,
     flat: Vec<String>,
     nested: Vec<String>,
+    length_unit: Option<String>,
 }
 
 impl Promise {
@@ -59,7 +61,9 @@ impl Promise {
         let groups = metadata.row_groups.iter();
         let cells = groups.map(|g| (g.num_rows() as u64).saturating_mul(flat.len().max(1) as u64));
         let cells = cells.fold(0, u64::saturating_add).max(metadata.num_rows as u64);
-        Self { cells, uncompressed: Self::pages(metadata, file), flat, nested }
+        let said = metadata.key_value_metadata().iter().flatten().find(|kv| kv.key == notes::KEY);
+        let length_unit = said.and_then(|kv| notes::length_unit(kv.value.as_deref()?));
+        Self { cells, uncompressed: Self::pages(metadata, file), flat, nested, length_unit }
     }
 
     /// Uncompressed bytes of all pages of flat columns.
@@ -87,11 +91,16 @@ impl Promise {
     }
 }
 
-/// Reads an Arrow IPC file (Feather version 2).
-pub(super) fn read_ipc(bytes: &[u8]) -> Result<DataFrame> {
+/// Reads an Arrow IPC file (Feather version 2), and the unit of its lengths.
+pub(super) fn read_ipc(bytes: &[u8]) -> Result<(DataFrame, Option<String>)> {
     let promised = messages::of_file(bytes).map_err(|why| damaged("Arrow IPC", why))?;
     check_promise(promised.cells, promised.bytes.max(promised.cells.saturating_mul(8)), bytes)?;
-    guarded("Arrow IPC", || IpcReader::new(Cursor::new(bytes)).finish())
+    guarded("Arrow IPC", || {
+        let mut reader = IpcReader::new(Cursor::new(bytes));
+        let said = reader.custom_metadata()?;
+        let length_unit = said.and_then(|said| notes::length_unit(said.get(notes::KEY)?));
+        Ok((reader.finish()?, length_unit))
+    })
 }
 
 /// Reads an Arrow IPC stream, batch by batch.
@@ -151,16 +160,32 @@ fn damaged(format: &str, why: &str) -> Error {
     Error::format(format!("is not a readable {format} file: {why}")).help("export the table again")
 }
 
-/// Writes a Parquet file (zstd).
-pub(super) fn write_parquet(frame: &DataFrame, target: &mut dyn Write) -> Result<()> {
+/// Writes a Parquet file (zstd) with notes on its columns.
+pub(super) fn write_parquet(
+    frame: &DataFrame,
+    length_unit: Option<&str>,
+    target: &mut dyn Write,
+) -> Result<()> {
     let mut frame = frame.clone();
-    ParquetWriter::new(target).finish(&mut frame).map(drop).map_err(|e| cannot_write(&e))
+    let said = vec![(notes::KEY.to_owned(), notes::write(&frame, length_unit))];
+    ParquetWriter::new(target)
+        .with_key_value_metadata(Some(KeyValueMetadata::from_static(said)))
+        .finish(&mut frame)
+        .map(drop)
+        .map_err(|e| cannot_write(&e))
 }
 
-/// Writes an uncompressed Arrow IPC file, which other programs can map into memory.
-pub(super) fn write_ipc(frame: &DataFrame, target: &mut dyn Write) -> Result<()> {
+/// Writes an uncompressed Arrow IPC file, which other programs can map into memory, with notes on its columns.
+pub(super) fn write_ipc(
+    frame: &DataFrame,
+    length_unit: Option<&str>,
+    target: &mut dyn Write,
+) -> Result<()> {
     let mut frame = frame.clone();
-    IpcWriter::new(target).finish(&mut frame).map_err(|e| cannot_write(&e))
+    let said = [(notes::KEY.into(), notes::write(&frame, length_unit).into())];
+    let mut writer = IpcWriter::new(target);
+    writer.set_custom_schema_metadata(Arc::new(said.into()));
+    writer.finish(&mut frame).map_err(|e| cannot_write(&e))
 }
 
 fn cannot_write(error: &polars::error::PolarsError) -> Error {

@@ -115,6 +115,16 @@ impl Columns {
         Ok(columns)
     }
 
+    /// The same with lengths in `unit` (pixels when `None`), where no name says otherwise.
+    pub fn in_lengths(mut self, unit: Option<&str>) -> Self {
+        if let Some(unit) = unit {
+            for column in self.0.iter_mut().filter(|column| column.canonical.is_some()) {
+                column.unit = recognize(&column.name).map_or_else(String::new, |k| k.unit(unit));
+            }
+        }
+        self
+    }
+
     /// All columns, in table order.
     pub fn iter(&self) -> std::slice::Iter<'_, Column> {
         self.0.iter()

@@ -9,6 +9,7 @@ mod csv;
 mod features;
 mod glob;
 mod messages;
+mod notes;
 mod open;
 mod order;
 mod pages;
@@ -28,8 +29,8 @@ pub use correlation::{
 pub use features::Features;
 pub use open::Table;
 pub use scale::{Scale, Scaler};
-pub use summary::{BARS, ColumnSummary, describe};
+pub use summary::{BARS, ColumnSummary, describe, describe_in};
 pub use values::{column_of_numbers, numbers_of};
-pub use write::{check_suffix, write, write_csv};
+pub use write::{check_suffix, write, write_csv, write_measured};
 
 pub use crate::regions::Role;

@@ -30,12 +30,14 @@ pub struct Table {
     pub frame: DataFrame,
     /// Sentences about what was repaired, skipped or read as missing, with line and column.
     pub warnings: Vec<String>,
+    /// The unit of lengths (`µm`), where the file or the measured image tells it; pixels otherwise.
+    pub length_unit: Option<String>,
 }
 
 impl From<DataFrame> for Table {
     /// A table that was made, not read: nothing to warn of.
     fn from(frame: DataFrame) -> Self {
-        Self { frame, warnings: Vec::new() }
+        Self { frame, warnings: Vec::new(), length_unit: None }
     }
 }
 
@@ -186,14 +188,17 @@ fn read_text(text: Text, path: &Path) -> Result<Table> {
         return Err(Error::internal("Latin-1 became a text that is not UTF-8"));
     };
     warnings.append(&mut said);
-    Ok(Table { frame, warnings })
+    Ok(Table { frame, warnings, length_unit: None })
 }
 
 fn read_columnar(kind: Kind, bytes: &[u8]) -> Result<Table> {
-    let (frame, warnings) = match kind {
+    let (frame, warnings, length_unit) = match kind {
         Kind::Parquet => columnar::read_parquet(bytes)?,
-        Kind::Ipc => (columnar::read_ipc(bytes)?, Vec::new()),
-        Kind::IpcStream => (columnar::read_ipc_stream(bytes)?, Vec::new()),
+        Kind::Ipc => {
+            let (frame, length_unit) = columnar::read_ipc(bytes)?;
+            (frame, Vec::new(), length_unit)
+        }
+        Kind::IpcStream => (columnar::read_ipc_stream(bytes)?, Vec::new(), None),
         Kind::Foreign(what, remedy) => return Err(Error::format(format!("is {what}")).help(remedy)),
         Kind::Empty | Kind::Text { .. } => {
             return Err(Error::format("is empty").help("export the table again"));
@@ -203,7 +208,7 @@ fn read_columnar(kind: Kind, bytes: &[u8]) -> Result<Table> {
         return Err(Error::format(format!("has {} columns and no rows", frame.width()))
             .help("export the table again, with its measurements"));
     }
-    plain_types(&frame, warnings)
+    Ok(Table { length_unit, ..plain_types(&frame, warnings)? })
 }
 
 /// The few types that the rest of the house works with, missing as null.
@@ -221,7 +226,7 @@ fn plain_types(frame: &DataFrame, mut warnings: Vec<String>) -> Result<Table> {
     }
     let frame =
         DataFrame::new(frame.height(), columns).map_err(|e| Error::internal(e.to_string()))?;
-    Ok(Table { frame, warnings })
+    Ok(Table { frame, warnings, length_unit: None })
 }
 
 /// `None` for a column of anything but numbers, text and truth values.

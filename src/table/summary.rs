@@ -59,7 +59,12 @@ pub struct ColumnSummary {
 /// # Determinism
 /// The same bits on any number of threads: sums are taken over fixed blocks, in order.
 pub fn describe(frame: &DataFrame) -> Vec<ColumnSummary> {
-    let columns = Columns::of(frame);
+    describe_in(frame, None)
+}
+
+/// As [`describe`], with lengths in `length_unit` (pixels when `None`).
+pub fn describe_in(frame: &DataFrame, length_unit: Option<&str>) -> Vec<ColumnSummary> {
+    let columns = Columns::of(frame).in_lengths(length_unit);
     let judged: Vec<_> = columns.iter().zip(frame.columns()).collect();
     judged
         .into_par_iter()

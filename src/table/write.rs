@@ -24,6 +24,22 @@ use crate::output::{Existing, write_whole};
 /// An unknown suffix, a file that must be kept, a folder that is missing or read-only, a column that is no
 /// number, text or truth value.
 pub fn write(frame: &DataFrame, path: impl AsRef<Path>, existing: Existing) -> Result<()> {
+    write_measured(frame, None, path, existing)
+}
+
+/// As [`write()`], for a table whose lengths are in `length_unit` (pixels when `None`).
+///
+/// Parquet and Arrow files hold role, unit and definition of every column as JSON under the key
+/// `polariscope` of their schema's metadata; [`Table::open`](super::Table::open) finds the unit there again.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_measured(
+    frame: &DataFrame,
+    length_unit: Option<&str>,
+    path: impl AsRef<Path>,
+    existing: Existing,
+) -> Result<()> {
     let path = path.as_ref();
     let form = Form::of(path)?;
     write_whole(path, existing, |target| match form {
@@ -34,8 +50,8 @@ pub fn write(frame: &DataFrame, path: impl AsRef<Path>, existing: Existing) -> R
             write_text(frame, delimiter, &mut packed)?;
             packed.finish().map(drop).map_err(|e| failed(&e))
         }
-        Form::Parquet => columnar::write_parquet(frame, target),
-        Form::Ipc => columnar::write_ipc(frame, target),
+        Form::Parquet => columnar::write_parquet(frame, length_unit, target),
+        Form::Ipc => columnar::write_ipc(frame, length_unit, target),
     })
 }
 

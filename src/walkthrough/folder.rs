@@ -39,7 +39,9 @@ impl Outcome {
 
     fn fill(&self, draft: &Path) -> Result<()> {
         let objects = self.objects()?;
-        table::write(&objects, draft.join("objects.parquet"), Existing::Overwrite)?;
+        let length_unit = self.table.length_unit.as_deref();
+        let parquet = draft.join("objects.parquet");
+        table::write_measured(&objects, length_unit, parquet, Existing::Overwrite)?;
         table::write(&objects, draft.join("objects.csv"), Existing::Overwrite)?;
         table::write(&self.feature_table()?, draft.join("features.csv"), Existing::Overwrite)?;
         text(draft, "recipe.toml", &self.recipe.to_toml()?)?;
@@ -47,6 +49,9 @@ impl Outcome {
             forest.model.save(draft.join("model.json"), Existing::Overwrite)?;
             text(draft, "model.cl", &forest.model.to_cl("TableRowClassifier")?)?;
             text(draft, "model.wgsl", &forest.model.to_wgsl()?)?;
+        }
+        if let Some(labels) = self.labels.as_ref().filter(|_| self.is_segmented) {
+            labels.save(draft.join("labels.tif"), Existing::Overwrite)?;
         }
         let figures = draft.join("figures");
         fs::create_dir(&figures).map_err(|e| cannot_write(&figures, &e))?;

@@ -24,7 +24,7 @@ use crate::image::{IntensityImage, LabelImage};
 use crate::progress::Progress;
 use crate::select::Selection;
 use crate::stability::{Evidence, Verdict};
-use crate::table::{ColumnSummary, Columns, Features, Scaler, Table, describe, spearman};
+use crate::table::{ColumnSummary, Columns, Features, Scaler, Table, describe_in, spearman};
 
 pub use folder::check_folder;
 pub use groups::Grouped;
@@ -109,6 +109,8 @@ pub struct Outcome {
     pub labels: Option<LabelImage>,
     /// The image that was labelled, if one was given: shown under the labels.
     pub image: Option<IntensityImage>,
+    /// Whether the labels were made from an intensity image, and so are written beside the report.
+    pub is_segmented: bool,
 }
 
 /// The forest that was distilled from the groups.
@@ -143,11 +145,12 @@ impl Outcome {
         recipe: &Recipe,
         progress: impl Fn(Step) -> Progress,
     ) -> Result<Self> {
-        let columns = Columns::chosen(&table.frame, recipe.selection())?;
+        let length_unit = table.length_unit.as_deref();
+        let columns = Columns::chosen(&table.frame, recipe.selection())?.in_lengths(length_unit);
         let raw = Features::from_columns(&table.frame, &columns)?;
         check(&raw, recipe)?;
         progress(Step::Table).report(1, 1);
-        let summaries = describe(&table.frame);
+        let summaries = describe_in(&table.frame, length_unit);
         let scaler = Scaler::fit(&raw, recipe.scale);
         let features = raw.with_matrix(scaler.transform(raw.matrix())?)?;
         let correlation = spearman(raw.matrix()).mapv(f64::abs);
@@ -202,6 +205,7 @@ impl Outcome {
             verdict,
             labels: None,
             image: None,
+            is_segmented: false,
         })
     }
 
@@ -223,6 +227,15 @@ impl Outcome {
         }
         self.labels = Some(labels);
         Ok(self)
+    }
+
+    /// As [`with_labels`](Self::with_labels), for labels found in an intensity image: they are written to
+    /// `labels.tif` with the rest.
+    ///
+    /// # Errors
+    /// As [`with_labels`](Self::with_labels).
+    pub fn with_segmentation(self, labels: LabelImage) -> Result<Self> {
+        Ok(Self { is_segmented: true, ..self.with_labels(labels)? })
     }
 }
 

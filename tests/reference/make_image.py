@@ -128,4 +128,5 @@ def png(name, image, bits, color):
     (OUT / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use polariscope::image::LabelImage;
+use polariscope::output::Existing;
 use serde_json::Value;
 
 /// A folder of this test's own, empty.
@@ -168,6 +170,75 @@ struct Bad {
     name: &'static str,
     content: &'static [u8],
     words: &'static [&'static str],
+}
+
+#[test]
+fn an_image_is_segmented_first() {
+    let here = folder("raw_image");
+    let image = dataset("blobs.tif");
+    let screen = stdout(&here, &[&image, "--runs", "3", "--embed", "pca"]);
+    for words in
+        ["blobs.tif", "61 objects", "taken for an intensity image", "voronoi-otsu", "--as labels"]
+    {
+        assert!(screen.contains(words), "no {words} in\n{screen}");
+    }
+    let out = here.join("blobs.explore");
+    let labels = LabelImage::open(out.join("labels.tif")).unwrap();
+    let summary: Value =
+        serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["n_rows"], labels.labels().len());
+    assert!(summary["features"].as_array().unwrap().contains(&"intensity_mean".into()));
+    // The same objects as by the single steps, through a store.
+    stdout(&here, &["segment", &image, "-o", "labels.ome.zarr"]);
+    assert_eq!(&LabelImage::open(here.join("labels.ome.zarr")).unwrap(), &labels);
+    let table = stdout(&here, &["measure", "labels.ome.zarr", "--image", &image]);
+    let tiled = ["measure", "labels.ome.zarr", "--image", &image, "--tile", "50"];
+    assert_eq!(stdout(&here, &tiled), table);
+    assert_eq!(table.lines().count(), 62);
+    // Labels are told by their pixels; what was decided can be overruled.
+    let decided = explore(&here, &["describe", "labels.ome.zarr", "--json"]);
+    assert!(String::from_utf8_lossy(&decided.stderr).contains("taken for a label image"));
+    let forced = explore(&here, &[&image, "--as", "labels", "-o", "forced", "--runs", "2"]);
+    assert!(!String::from_utf8_lossy(&forced.stdout).contains("voronoi-otsu"));
+}
+
+#[test]
+fn matches_and_errors_are_drawn() {
+    let here = folder("compare_picture");
+    let (image, truth) = (dataset("blobs.tif"), dataset("blobs_labels.tif"));
+    stdout(&here, &["segment", &image, "-o", "found.tif", "--spot-sigma", "1"]);
+    let compared = ["compare", &truth, "found.tif", "-o", "errors.png", "--json"];
+    let scores = json(&here, &compared);
+    assert!(scores["fp"].as_u64().unwrap() + scores["fn"].as_u64().unwrap() > 0);
+    assert!(fs::read(here.join("errors.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(explore(&here, &compared).stdout.starts_with(b"{\n  \"error\""));
+    stdout(&here, &["compare", &truth, "found.tif", "-o", "errors.svg"]);
+    assert!(fs::read_to_string(here.join("errors.svg")).unwrap().contains("outline differs"));
+}
+
+#[test]
+fn units_of_the_image_travel_with_the_table() {
+    let here = folder("units");
+    let labels = LabelImage::open(dataset("blobs_labels.tif")).unwrap();
+    labels
+        .with_spacing(&[0.5, 0.5], Some("µm"))
+        .unwrap()
+        .save(here.join("l.tif"), Existing::Keep)
+        .unwrap();
+    for table in ["t.parquet", "t.arrow"] {
+        stdout(&here, &["measure", "l.tif", "-o", table]);
+        let columns = &json(&here, &["describe", table, "--json"])["columns"];
+        let of =
+            |name: &str| columns.as_array().unwrap().iter().find(|c| c["name"] == name).unwrap();
+        assert_eq!(
+            (&of("area")["unit"], &of("perimeter")["unit"]),
+            (&"µm²".into(), &"µm".into()),
+            "{table}"
+        );
+        assert_eq!(of("solidity")["unit"], "");
+    }
+    stdout(&here, &["measure", &dataset("blobs_labels.tif"), "-o", "px.parquet"]);
+    assert_eq!(json(&here, &["describe", "px.parquet", "--json"])["columns"][1]["unit"], "px²");
 }
 
 #[test]

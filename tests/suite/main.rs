@@ -10,5 +10,6 @@ mod figures;
 mod gpu;
 mod images;
 mod readers;
+mod stores;
 mod tables;
 mod tidy;

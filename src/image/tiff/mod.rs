@@ -4,10 +4,12 @@
 //! 1- and 4-bit numbers packed, refuse palettes and the page-less stacks of ImageJ. Here every number is
 //! the one that is stored, as tifffile and ImageJ give it.
 
+mod cache;
 mod page;
 mod unpack;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -15,6 +17,7 @@ use super::bytes::Bytes;
 use super::metadata::{self, Axes};
 use super::sample::{Pixel, fill};
 use crate::error::{Error, Result};
+use cache::Cache;
 use page::{Directories, Page};
 use unpack::{decompress, largest_ratio, undo_differences, undo_float_predictor};
 
@@ -25,6 +28,7 @@ pub(super) struct Tiff {
     big_endian: bool,
     pages: Vec<Page>,
     pub axes: Axes,
+    cache: Cache,
 }
 
 const RGB: usize = 2;
@@ -45,7 +49,7 @@ impl Tiff {
             return Err(Error::format("the file has no page"));
         };
         let axes = metadata::axes(&first.description, pages.len(), first.resolution)?;
-        let mut tiff = Self { bytes, big_endian, pages, axes };
+        let mut tiff = Self { bytes, big_endian, pages, axes, cache: Cache::default() };
         tiff.unfold_imagej_stack(&first);
         tiff.check(&first)?;
         Ok(tiff)
@@ -172,8 +176,11 @@ impl Tiff {
             if page.planar { (1, 0, sample) } else { (page.samples, sample, 0) };
         for across in columns.start / width..columns.end.div_ceil(width) {
             let position = plane * page.chunks_per_plane() + band * page.across() + across;
-            let raw = self.chunk(page, position, band)?;
             let inside = columns.start.max(across * width)..columns.end.min((across + 1) * width);
+            // Whoever wants a part only will soon ask for the rest.
+            let is_part = inside.len() < width.min(page.columns - across * width)
+                || rows.len() < height.min(page.rows - band * height);
+            let raw = self.chunk(page, position, band, is_part)?;
             for y in rows.clone() {
                 let line = &raw[(y - band * height) * page.row_bytes()..][..page.row_bytes()];
                 let start = (y - rows.start) * columns.len() + inside.start - columns.start;
@@ -184,8 +191,27 @@ impl Tiff {
         Ok(())
     }
 
+    /// The samples of one chunk, from the cache where they are in it; a part is kept there.
+    fn chunk(
+        &self,
+        page: &Page,
+        position: usize,
+        band: usize,
+        is_part: bool,
+    ) -> Result<Arc<Vec<u8>>> {
+        let address = page.offsets.get(position).copied().filter(|&at| at > 0);
+        if let Some(held) = address.and_then(|at| self.cache.get(at)) {
+            return Ok(held);
+        }
+        let decoded = Arc::new(self.decode(page, position, band)?);
+        if let Some(at) = address.filter(|_| is_part && page.compression != 1) {
+            self.cache.keep(at, &decoded);
+        }
+        Ok(decoded)
+    }
+
     /// The samples of one chunk, little-endian, without predictor.
-    fn chunk(&self, page: &Page, position: usize, band: usize) -> Result<Vec<u8>> {
+    fn decode(&self, page: &Page, position: usize, band: usize) -> Result<Vec<u8>> {
         let n_rows = if page.is_tiled {
             page.chunk[0]
         } else {
