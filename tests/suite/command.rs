@@ -384,7 +384,7 @@ fn rules_make_groups() {
             "--where",
             long,
             "--where",
-            "area > 300",
+            "circularity > 0.9",
         ],
     );
     assert_eq!(found["k"], 2);
