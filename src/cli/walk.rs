@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use polariscope::image::LabelImage;
 use polariscope::table::Table;
-use polariscope::walkthrough::{ClusterOn, Groups, Map, Outcome, Recipe, Step, check_folder};
+use polariscope::walkthrough::{
+    ClusterOn, Groups, Map, Outcome, Recipe, Start, Step, check_folder,
+};
 use polariscope::{Error, Result};
 
 use super::Console;
@@ -45,6 +47,9 @@ pub struct Walk {
     /// UMAP: how close points may be drawn
     #[arg(long, default_value_t = 0.1, value_name = "D")]
     min_dist: f64,
+    /// UMAP: where the points start
+    #[arg(long, default_value = "pca", value_name = "pca|spectral|random")]
+    init: Start,
     /// t-SNE: effective number of neighbours [default: 30, fewer in small tables]
     #[arg(long, value_name = "P")]
     perplexity: Option<f64>,
@@ -90,12 +95,13 @@ impl Walk {
     fn outcome(&self, globals: &Globals, console: &Console) -> Result<Outcome> {
         let path = self.path()?;
         let (table, labels) = self.table_and_labels(path, globals, console)?;
+        let channels = self.images.open()?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let progress = |step: Step| console.progress(step.name());
         let outcome = Outcome::of(&name, table, &self.recipe(globals), progress)
             .map_err(|e| e.in_file(path))?;
         match labels {
-            Some(labels) => outcome.with_labels(labels),
+            Some(labels) => outcome.with_measurement(&labels, &channels)?.with_labels(labels),
             None => Ok(outcome),
         }
     }
@@ -112,9 +118,9 @@ impl Walk {
             let table = measured(path, &labels, &self.images, globals.backend)?;
             return Ok((table, Some(labels)));
         }
-        if !self.images.is_empty() {
+        if !self.images.is_empty() && self.labels.is_none() {
             return Err(Error::parameter("--image", "an image", "given with a label image")
-                .help("a table is measured already: `explore LABELS.tif --image IMAGE.tif`"));
+                .help("say which labels the table was measured on: --labels LABELS.tif"));
         }
         let table = console.read(&Input { table: path.to_owned() })?;
         Ok((table, self.labels.as_ref().map(LabelImage::open).transpose()?))
@@ -129,6 +135,7 @@ impl Walk {
             embed: if self.embed.is_empty() { default.embed.clone() } else { self.embed.clone() },
             n_neighbors: self.n_neighbors,
             min_dist: self.min_dist,
+            init: self.init,
             perplexity: self.perplexity,
             cluster_on: self.cluster_on,
             k: self.k,

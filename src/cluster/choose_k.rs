@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
 
 use super::kmeans::KMeans;
 use super::silhouette::silhouettes_of;
-use super::single_population::{Null, simulate};
+use super::single_population::{Null, Simulated, judged_valleys, simulate};
 use crate::embed::{Moments, Pca};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -124,10 +124,12 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
     };
     let groups = best_of(&mut (0..fits.len()).filter(significant));
     let best = groups.or_else(|| best_of(&mut (0..fits.len()))).unwrap_or(0);
-    let mut at_best: Vec<f64> = simulated.iter().map(|table| table[best]).collect();
-    at_best.sort_by(f64::total_cmp);
-    let null =
-        Null { observed: observed[best], simulated: at_best, p_value: p_values[best], n_rows };
+    let at_best: Vec<Simulated> = simulated.iter().map(|table| table[best]).collect();
+    let valleys = judged_valleys(rows, fits[best].labels(), n_rows, &at_best, seed);
+    let mut indices: Vec<f64> = at_best.iter().map(|table| table.index).collect();
+    indices.sort_by(f64::total_cmp);
+    let (observed, p_value) = (observed[best], p_values[best]);
+    let null = Null { observed, simulated: indices, p_value, n_rows, valleys };
     let best_k = candidates[best].k;
     Ok(ChoiceOfK {
         k: if groups.is_some() { best_k } else { 1 },
@@ -141,19 +143,20 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
 
 /// For each k, the share of single populations (`simulated`, by tables, then by k) whose most clustered k is at least
 /// as far from what is usual at that k as the table is at this one.
-fn adjusted_p_values(observed: &[f64], simulated: &[Vec<f64>]) -> Vec<f64> {
+fn adjusted_p_values(observed: &[f64], simulated: &[Vec<Simulated>]) -> Vec<f64> {
     let count = simulated.len() as f64;
     let usual: Vec<(f64, f64)> = (0..observed.len())
         .map(|i| {
-            let mean = simulated.iter().map(|t| t[i]).sum::<f64>() / count;
-            let variance = simulated.iter().map(|t| (t[i] - mean).powi(2)).sum::<f64>() / count;
+            let mean = simulated.iter().map(|t| t[i].index).sum::<f64>() / count;
+            let variance =
+                simulated.iter().map(|t| (t[i].index - mean).powi(2)).sum::<f64>() / count;
             (mean, variance.sqrt().max(f64::MIN_POSITIVE))
         })
         .collect();
     let tightness = |i: usize, index: f64| (usual[i].0 - index) / usual[i].1;
     let extremes: Vec<f64> = simulated
         .iter()
-        .map(|t| t.iter().enumerate().fold(f64::NEG_INFINITY, |a, (i, &v)| a.max(tightness(i, v))))
+        .map(|t| (0..t.len()).fold(f64::NEG_INFINITY, |a, i| a.max(tightness(i, t[i].index))))
         .collect();
     observed
         .iter()

@@ -5,8 +5,8 @@ use ndarray::{Array2, Axis};
 use super::Outcome;
 use crate::error::Result;
 use crate::report::figures::{
-    self, ColorBy, Figure, Histograms, Loadings, Map, MapAxes, Ranked, Ranking, Scree, Shap,
-    StabilityCard,
+    self, Biplot, ColorBy, Figure, Histograms, Loadings, Map, MapAxes, Ranked, Ranking, Scree,
+    Shap, StabilityCard,
 };
 use crate::table::families;
 
@@ -27,6 +27,7 @@ impl Outcome {
             ("scree", self.scree()),
             ("loadings", self.loadings()),
             ("pca", self.map("PCA", &self.variance_sentence(), &self.pca_plane(), None)),
+            ("biplot", self.biplot()),
         ];
         if let Some(umap) = &self.umap {
             let sentence = self.umap_sentence().unwrap_or_default();
@@ -55,7 +56,7 @@ impl Outcome {
     }
 
     fn by_group(&self) -> ColorBy {
-        ColorBy::clusters(self.drawn(self.groups.stability.labels.iter()))
+        ColorBy::clusters(self.drawn(self.groups.stability.assigned().iter()))
     }
 
     fn histograms(&self) -> figures::Figure {
@@ -125,6 +126,23 @@ impl Outcome {
         })
     }
 
+    /// Objects and features in the plane of the first two components.
+    fn biplot(&self) -> Figure {
+        let (components, values) = (self.pca.components(), self.pca.explained_variance());
+        let arrow = |(f, name): (usize, &String)| {
+            // For features on one scale: their correlations with the components.
+            let along = |c: usize| components[[c, f]] * values[c].sqrt();
+            (name.clone(), along(0), along(1))
+        };
+        figures::biplot(&Biplot {
+            x: self.drawn(self.pca.coordinates().column(0).iter()),
+            y: self.drawn(self.pca.coordinates().column(1).iter()),
+            color: self.by_group(),
+            arrows: self.features.names().iter().enumerate().map(arrow).collect(),
+            axes: (self.axis_title(0), self.axis_title(1)),
+        })
+    }
+
     fn axis_title(&self, axis: usize) -> String {
         format!(
             "PC{} ({:.0} % of the variance)",
@@ -152,6 +170,7 @@ impl Outcome {
                 .into_iter()
                 .zip(stability.jaccard.iter().copied())
                 .collect(),
+            sources: self.doubts().into_iter().map(|d| (d.source.to_owned(), d.moved)).collect(),
         })
     }
 

@@ -1,12 +1,13 @@
 //! The page of the walk-through: the story of the outcome, each part with what it does not show.
 
 use super::Outcome;
+use super::trust::percent;
 use crate::embed::procrustes;
 use crate::error::Result;
 use crate::image::LabelImage;
 use crate::report::figures::Figure;
 use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
-use crate::stability::{ClusterGrade, Light, unseen_share};
+use crate::stability::{ClusterGrade, Light, RELIABLE, unseen_share};
 use crate::table::numbers_of;
 
 /// Runs that the slider steps through, at most.
@@ -53,12 +54,7 @@ impl Outcome {
         };
         let mut sections = vec![
             with(self.table_section(), &["correlation"]),
-            with(
-                Section::new("What the components explain")
-                    .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
-                    .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places."),
-                &["scree", "loadings", "pca"],
-            ),
+            with(self.variance_section(), &["scree", "loadings", "biplot"]),
         ];
         if let Some(umap) = &self.umap {
             let section = Section::new("The map, drawn many times")
@@ -72,6 +68,10 @@ impl Outcome {
                     umap.runs.len(),
                     100.0 * unseen_share(umap.runs.len())
                 ));
+            let rows = by_strength(self.features.names(), &umap.r_squared);
+            let section = section
+                .says("The axes have no explained variance. How much of each feature a straight line over them explains (R\u{b2}, the highest first):")
+                .table(["feature", "R\u{b2} on the map"], rows);
             sections.push(with(section, &["umap"]));
         }
         if self.tsne.is_some() {
@@ -137,9 +137,92 @@ impl Outcome {
                 count(self.n_left_out())
             ));
         }
+        if let Some(measurement) = &self.measurement {
+            let rows = measurement.reliability.iter().filter_map(|r| {
+                let icc = r.icc?;
+                let caution = if icc < RELIABLE { "depends on where the outline lies" } else { "" };
+                Some(vec![r.feature.clone(), format!("{icc:.2}"), caution.to_owned()])
+            });
+            section = section
+                .says("Measured again with outlines a pixel larger and smaller (and images half a pixel aside): the share of each feature's spread that is due to the objects.")
+                .table(["feature", "reliability (ICC)", ""], rows.collect());
+        }
         section.doubt(
             "Features that move together (dark blocks) count several times in every distance.",
         )
+    }
+
+    /// Components with intervals, the rules for how many to keep, and what each is made of.
+    fn variance_section(&self) -> Section {
+        let variance = &self.variance;
+        let rules = variance.stop_rules();
+        let keep = |rule: &str, n: usize| vec![rule.to_owned(), n.to_string()];
+        let swaps: Vec<String> = variance
+            .components()
+            .iter()
+            .take(rules.parallel_analysis.max(2))
+            .enumerate()
+            .filter(|(_, component)| component.interchangeable_with_next)
+            .map(|(i, _)| format!("PC{} and PC{}", i + 1, i + 2))
+            .collect();
+        let swaps = match swaps.as_slice() {
+            [] => "No two of them are interchangeable.".to_owned(),
+            some => format!(
+                "Interchangeable, so that only the plane they span means something: {}.",
+                some.join(", ")
+            ),
+        };
+        let (low, high) = variance.loadings_interval();
+        let shown = variance.loadings().nrows().min(2);
+        let cell = |c: usize, f: usize| {
+            format!("{:.2} [{:.2}, {:.2}]", variance.loadings()[[c, f]], low[[c, f]], high[[c, f]])
+        };
+        let loadings = (0..variance.feature_names().len())
+            .map(|f| {
+                let name = std::iter::once(variance.feature_names()[f].clone());
+                name.chain((0..shown).map(|c| cell(c, f))).collect()
+            })
+            .collect();
+        let head = ["feature", "in PC1 [95 %]", "in PC2 [95 %]"];
+        Section::new("What the components explain")
+            .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
+            .table(
+                ["rule", "components to look at"],
+                vec![
+                    keep("parallel analysis: more than unrelated features give", rules.parallel_analysis),
+                    keep("broken stick: more than a stick broken at random gives", rules.broken_stick),
+                    keep("Marchenko-Pastur: above the edge of pure noise", rules.marchenko_pastur),
+                    keep("80 % of the variance", rules.eighty_percent),
+                    keep("90 % of the variance", rules.ninety_percent),
+                ],
+            )
+            .says(format!(
+                "The {} features spread their variance like {:.1} independent ones. {swaps}",
+                self.features.n_features(),
+                variance.effective_features()
+            ))
+            .table(head.into_iter().take(1 + shown), loadings)
+            .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places.")
+    }
+
+    /// One row per source of doubt.
+    fn doubts_table(&self) -> Vec<Vec<String>> {
+        let asked = |source: &str| match source {
+            "machine" => "the same steps on 1, 2 and 7 threads".to_owned(),
+            "seed" => format!("{} groupings from other starts", self.groups.stability.n_runs),
+            "sample" => format!("{} times 80 % of the objects", self.groups.stability.n_subsamples),
+            "measurement" => self.measurement_sentence(),
+            _ => {
+                let choices = &self.choices.groups;
+                let part = |c: &super::GroupChoice| format!("{} ({})", c.choice, percent(c.moved));
+                choices.iter().map(part).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let row = |doubt: super::trust::Doubt| {
+            let moved = doubt.moved.map_or("not known".to_owned(), percent);
+            vec![doubt.source.to_owned(), asked(doubt.source), moved]
+        };
+        self.doubts().into_iter().map(row).collect()
     }
 
     fn groups_section(&self) -> Section {
@@ -173,6 +256,11 @@ impl Outcome {
                 100.0 * stability.single_run_differs,
                 count(stability.n_changing)
             ))
+            .says(format!(
+                "{} objects are not assigned (cluster 0): the runs are so divided on them that as many others could vote otherwise. What moves the objects, each source for itself:",
+                count(stability.n_undecided)
+            ))
+            .table(["source", "what was changed", "objects that change group"], self.doubts_table())
             .doubt(match self.verdict.light {
                 Light::Green => "K-means looks for round groups of like size and cuts other shapes \
                                  apart; whether the groups mean anything, only new images can tell."
@@ -199,6 +287,7 @@ impl Outcome {
             column("pca_1", "", pick(self.pca.coordinates().column(1))),
         ];
         let mut axes = ("pca_0".to_owned(), "pca_1".to_owned());
+        let assigned = self.groups.stability.assigned();
         let mut runs = Vec::new();
         if let Some(umap) = &self.umap {
             let shown = umap.medoid();
@@ -222,7 +311,7 @@ impl Outcome {
             key: self.columns.key().unwrap_or_default().to_owned(),
             keys: self.keys(&rows),
             columns,
-            groups: rows.iter().map(|&row| self.groups.stability.labels[row]).collect(),
+            groups: rows.iter().map(|&row| assigned[row]).collect(),
             axes,
             image: self.labels.as_ref().and_then(layer),
             runs,
@@ -254,6 +343,13 @@ fn layer(labels: &LabelImage) -> Option<LabelLayer> {
         [height, width] => Some(LabelLayer { width, height, labels: labels.pixels().to_vec() }),
         _ => None,
     }
+}
+
+/// Names with their values, the highest first.
+fn by_strength(names: &[String], values: &[f64]) -> Vec<Vec<String>> {
+    let mut pairs: Vec<(&String, f64)> = names.iter().zip(values.iter().copied()).collect();
+    pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
+    pairs.into_iter().map(|(name, value)| vec![name.clone(), format!("{value:.2}")]).collect()
 }
 
 fn what_next() -> Section {

@@ -9,6 +9,8 @@ mod examples;
 mod figures;
 mod gpu;
 mod images;
+mod made;
 mod readers;
 mod tables;
 mod tidy;
+mod trust;
