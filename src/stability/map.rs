@@ -213,16 +213,12 @@ impl Scales {
 
     /// Per object, the position of the smallest size whose neighbourhood of `query` holds it;
     /// `sizes.len()` when none does. Ties go to the smaller index.
-    fn levels(&self, points: ArrayView2<f64>, query: usize, keys: &mut Vec<u64>, out: &mut [u8]) {
-        let center = points.row(query);
+    fn levels(&self, space: &Space, query: usize, keys: &mut Vec<u64>, out: &mut [u8]) {
         keys.clear();
-        keys.extend(points.outer_iter().enumerate().filter(|&(i, _)| i != query).map(
-            |(i, row)| {
-                let squared: f64 = row.iter().zip(&center).map(|(a, b)| (a - b) * (a - b)).sum();
-                // Bits of a non-negative float sort as the float does; the index breaks ties.
-                u64::from((squared as f32).to_bits()) << 32 | i as u64
-            },
-        ));
+        match space.n_columns {
+            2 => space.keys::<2>(query, keys),
+            _ => space.keys::<0>(query, keys),
+        }
         out.fill(self.sizes.len() as u8);
         let mut rest = keys.len();
         for (level, &size) in self.sizes.iter().enumerate().rev() {
@@ -232,6 +228,31 @@ impl Scales {
             }
             keys[..rest].iter().for_each(|&key| out[key as u32 as usize] = level as u8);
         }
+    }
+}
+
+/// The rows of a map or of the features, one after the other in memory.
+struct Space {
+    values: Vec<f64>,
+    n_columns: usize,
+}
+
+impl Space {
+    fn of(points: &ArrayView2<'_, f64>) -> Self {
+        Self { values: points.iter().copied().collect(), n_columns: points.ncols() }
+    }
+
+    /// Squared distance and row of all others, as numbers that sort by both. `D` is the number of columns where it is
+    /// known to the compiler, else 0.
+    fn keys<const D: usize>(&self, query: usize, keys: &mut Vec<u64>) {
+        let d = if D > 0 { D } else { self.n_columns };
+        let center = &self.values[query * d..][..d];
+        let others = self.values.chunks_exact(d).enumerate().filter(|&(i, _)| i != query);
+        keys.extend(others.map(|(i, row)| {
+            let squared: f64 = row.iter().zip(center).map(|(a, b)| (a - b) * (a - b)).sum();
+            // Bits of a non-negative float sort as the float does; the index breaks ties.
+            u64::from((squared as f32).to_bits()) << 32 | i as u64
+        }));
     }
 }
 
@@ -256,8 +277,7 @@ impl Overlaps {
         let n_rows = features.nrows();
         let n_levels = scales.sizes.len() + 1;
         let n_pairs = n_spaces * (n_spaces - 1) / 2;
-        let spaces: Vec<ArrayView2<'_, f64>> =
-            runs.iter().map(ndarray::ArrayBase::view).chain([features.view()]).collect();
+        let spaces: Vec<Space> = runs.iter().chain([&features]).map(Space::of).collect();
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {
@@ -266,7 +286,7 @@ impl Overlaps {
                 let mut keys = Vec::with_capacity(n_rows);
                 for &query in block {
                     for (space, out) in spaces.iter().zip(levels.chunks_mut(n_rows)) {
-                        scales.levels(*space, query, &mut keys, out);
+                        scales.levels(space, query, &mut keys, out);
                     }
                     for b in 1..n_spaces {
                         for a in 0..b {

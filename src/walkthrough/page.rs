@@ -13,7 +13,7 @@ use crate::table::numbers_of;
 /// Runs that the slider steps through, at most.
 const MAX_RUNS: usize = 10;
 /// Values of the linked view, at most: it must open from a mail.
-const MAX_VALUES: usize = 4_000_000;
+const MAX_VALUES: usize = 3_400_000;
 
 impl Outcome {
     /// The report as one self-contained HTML file.

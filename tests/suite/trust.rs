@@ -1,5 +1,7 @@
 //! The verdict on tables of known truth: light and sentence, over 20 tables each.
 
+use std::cell::Cell;
+
 use polariscope::progress::Progress;
 use polariscope::stability::Light;
 use polariscope::walkthrough::{Groups, Map, Outcome, Recipe, Start};
@@ -42,10 +44,12 @@ fn groups_that_are_apart_are_green() {
 
 #[test]
 fn one_long_population_is_one_population_however_repeatably_it_is_cut() {
+    let repeated = Cell::new(0);
     all_but_few(Kind::Elongated, Groups::Number(2), |o| {
-        o.groups.stability.ari.value > 0.9
-            && o.verdict.reason.starts_with("a single population explains the table as well")
+        repeated.set(repeated.get() + usize::from(o.groups.stability.agree()));
+        o.verdict.reason.contains("population")
     });
+    assert!(repeated.get() > 15, "only {} of {TABLES} were cut repeatably", repeated.get());
 }
 
 #[test]
@@ -94,14 +98,15 @@ fn groups_stay_where_islands_move() {
     let mut wrong = Vec::new();
     for number in 0..TABLES {
         let recipe = Recipe {
-            k: Groups::Number(3),
+            k: Groups::Number(6),
             embed: vec![Map::Pca, Map::Umap],
             init: Start::Random,
             runs: Some(4),
+            n_epochs: 100,
             seed: number,
             ..Recipe::default()
         };
-        let outcome = run(Kind::Apart, number, &recipe);
+        let outcome = run(Kind::SixApart, number, &recipe);
         let map = &outcome.umap.as_ref().unwrap().stability;
         let sentence = &outcome.verdict.sentence;
         let says = sentence.contains("distances on the map cannot");

@@ -7,8 +7,8 @@
 //! twice as far instead, clusters lose their common centre and tear.) Every random number is a
 //! function of (seed, epoch, row, draw).
 //!
-//! Sixteen rows advance side by side, one per lane. The loops over lanes are written plainly, with
-//! fused multiply-add where it is named: compiled for AVX2 and FMA or not, they give the same bits.
+//! Sixteen rows advance side by side, one per lane. The loops over lanes are written plainly and
+//! without fused multiply-add: compiled for AVX2 or not, they give the same bits.
 
 #![expect(
     clippy::inline_always,
@@ -198,16 +198,16 @@ impl<'a, const D: usize> Step<'a, D> {
 
     fn advance_task(&self, groups: &[Group]) -> Moves<D> {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has AVX2 and FMA.
-            #[expect(unsafe_code, reason = "calls the same loops compiled for AVX2 and FMA")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            #[expect(unsafe_code, reason = "calls the same loops compiled for AVX2")]
             return unsafe { self.advance_avx2(groups) };
         }
         self.advance_plainly(groups)
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2")]
     fn advance_avx2(&self, groups: &[Group]) -> Moves<D> {
         self.advance_plainly(groups)
     }
@@ -237,9 +237,10 @@ impl<'a, const D: usize> Step<'a, D> {
         for (lane, &row) in rows.iter().enumerate() {
             (0..D).for_each(|d| x[d][lane] = self.own[row as usize][d]);
         }
-        let mut draws: [u32; LANES] = rows.map(|row| scramble(row ^ self.keys[1]));
+        let key: [u32; LANES] = rows.map(|row| scramble(row ^ self.keys[1]));
         // Without others of the same kind no row number matches.
         let banned = if self.same { rows } else { [u32::MAX; LANES] };
+        let mut draw = 0;
         for t in 0..counts.iter().copied().max().unwrap_or(0) {
             let live: Lane = counts.map(|count| if t < count { self.rate } else { 0.0 });
             let edges = &pulls[t as usize * LANES..][..LANES];
@@ -256,7 +257,8 @@ impl<'a, const D: usize> Step<'a, D> {
             }
             let mut push = [[0.0; LANES]; D];
             for _ in 0..self.forces.negative_sample_rate {
-                let targets = self.strangers(&mut draws);
+                draw += 1;
+                let targets = self.strangers(&key, draw);
                 self.repel(&x, &targets, &banned, &mut push);
             }
             for d in 0..D {
@@ -286,17 +288,15 @@ impl<'a, const D: usize> Step<'a, D> {
         count as u32
     }
 
-    /// A random row for each lane, from the high bits of a generator of its own (Steele and Vigna 2022: a linear
-    /// congruential one with a multiplier of good spectral score).
+    /// A random row for each lane.
     #[inline(always)]
-    fn strangers(&self, draws: &mut [u32; LANES]) -> [u32; LANES] {
-        let n = self.others.len() as f32 / 16_777_216.0;
-        let last = self.others.len() as u32 - 1;
+    fn strangers(&self, key: &[u32; LANES], draw: u32) -> [u32; LANES] {
+        let n = self.others.len() as u64;
+        let step = draw.wrapping_mul(0x9e37_79b9);
         let mut rows = [0; LANES];
         for lane in 0..LANES {
-            draws[lane] = draws[lane].wrapping_mul(0x2c92_77b5).wrapping_add(0xac56_4b05);
-            // 24 bits are exact in a float; a product that was rounded up to n is not a row.
-            rows[lane] = (((draws[lane] >> 8) as i32 as f32 * n) as i32 as u32).min(last);
+            let random = scramble(key[lane].wrapping_add(step));
+            rows[lane] = ((u64::from(random) * n) >> 32) as u32;
         }
         rows
     }
@@ -397,25 +397,25 @@ fn power(x: f32, b: f32) -> f32 {
     let shifted = x.to_bits().wrapping_sub(HALF_ROOT);
     let exponent = (shifted as i32) >> 23;
     let t = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(HALF_ROOT)) - 1.0;
-    let mut log = 0.172_128_74_f32;
-    log = log.mul_add(t, -0.269_506_28);
-    log = log.mul_add(t, 0.295_633_6);
-    log = log.mul_add(t, -0.359_350_65);
-    log = log.mul_add(t, 0.480_629_15);
-    log = log.mul_add(t, -0.721_364);
-    log = log.mul_add(t, 1.442_696_5);
-    let y = b * t.mul_add(log, exponent as f32);
+    let mut log = 0.172_128_74;
+    log = log * t - 0.269_506_28;
+    log = log * t + 0.295_633_6;
+    log = log * t - 0.359_350_65;
+    log = log * t + 0.480_629_15;
+    log = log * t - 0.721_364;
+    log = log * t + 1.442_696_5;
+    let y = b * (exponent as f32 + t * log);
     let y = if y > 126.0 { 126.0 } else { y };
     let y = if y < -126.0 { -126.0 } else { y };
     // Adding 1.5 * 2^23 rounds to an integer that can be read from the lowest bits.
     let rounded = y + 12_582_912.0;
     let f = y - (rounded - 12_582_912.0);
-    let mut exp = 0.001_340_043_3_f32;
-    exp = exp.mul_add(f, 0.009_676_037);
-    exp = exp.mul_add(f, 0.055_503_27);
-    exp = exp.mul_add(f, 0.240_221_07);
-    exp = exp.mul_add(f, std::f32::consts::LN_2);
-    exp = exp.mul_add(f, 1.0);
+    let mut exp = 0.001_340_043_3;
+    exp = exp * f + 0.009_676_037;
+    exp = exp * f + 0.055_503_27;
+    exp = exp * f + 0.240_221_07;
+    exp = exp * f + std::f32::consts::LN_2;
+    exp = exp * f + 1.0;
     f32::from_bits(exp.to_bits().wrapping_add(rounded.to_bits() << 23))
 }
 
