@@ -1,5 +1,5 @@
 //! How often is the light wrong? Tables of known truth, explored with nothing set but the seed; prints the table of
-//! the book's page on trust.
+//! the book's page on trust, and on standard error every outcome that is not right.
 //!
 //! `cargo run --release --example error_rates -- [TABLES PER KIND, default 40]`
 
@@ -27,8 +27,14 @@ fn main() -> polariscope::Result<()> {
             let outcome = Outcome::of("made.csv", table, &recipe, |_| Progress::default())?;
             let light = outcome.verdict.light;
             lights[light as usize] += 1;
-            right += u64::from(kind.right().contains(&light));
             let k = outcome.groups.choice.as_ref().map_or(outcome.groups.k, |choice| choice.k);
+            let is_right = kind.right().contains(&light);
+            right += u64::from(is_right);
+            if !is_right {
+                let (sizes, valleys) =
+                    (outcome.groups.sizes(), outcome.groups.null.map(|n| n.valleys));
+                eprintln!("{kind:?} {number}: {} {sizes:?} {valleys:?}", outcome.verdict.sentence);
+            }
             found += u64::from(k == kind.k());
         }
         let [red, amber, green] = lights;

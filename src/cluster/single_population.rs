@@ -97,7 +97,9 @@ pub fn single_population<D: Data<Elem = f64>, T>(
     let observed = within / total;
     let n_rows = rows.nrows().min(SIMULATED_ROWS);
     let tables = simulate(&moments, &[k], n_rows, n_tables, seed)?.concat();
-    let valleys = judged_valleys(rows.view(), &labels, n_rows, &tables, seed);
+    let as_deep = |depth: f64| tables.iter().filter(|table| table.valley >= depth).count();
+    let p_value = |depth: f64| (1 + as_deep(depth)) as f64 / (1 + n_tables) as f64;
+    let valleys = judged_valleys(rows.view(), &labels, n_rows, p_value, seed);
     let mut simulated: Vec<f64> = tables.iter().map(|table| table.index).collect();
     simulated.sort_by(f64::total_cmp);
     let as_tight = simulated.partition_point(|&s| s <= observed);
@@ -105,22 +107,20 @@ pub fn single_population<D: Data<Elem = f64>, T>(
     Ok(Null { observed, simulated, p_value, n_rows, valleys })
 }
 
-/// The valleys between the groups, over as many rows as a simulated table has, beside the deepest ones of `tables`.
+/// The valleys between the groups, over as many rows as a simulated table has; `p_value` judges a depth.
 pub(super) fn judged_valleys(
     rows: ArrayView2<'_, f64>,
     labels: &[usize],
     n_rows: usize,
-    tables: &[Simulated],
+    p_value: impl Fn(f64) -> f64,
     seed: u64,
 ) -> Vec<Valley> {
     let drawn = Seed::new(seed).stream("valley", 0).sample(rows.nrows(), n_rows);
     let labels: Vec<usize> = drawn.iter().map(|&row| labels[row]).collect();
-    let judged = |(group, neighbor, depth): (usize, usize, f64)| {
-        let as_deep = tables.iter().filter(|table| table.valley >= depth).count();
-        let p_value = (1 + as_deep) as f64 / (1 + tables.len()) as f64;
-        Valley { group, neighbor, depth, p_value }
-    };
-    valleys(rows.select(Axis(0), &drawn).view(), &labels).into_iter().map(judged).collect()
+    valleys(rows.select(Axis(0), &drawn).view(), &labels)
+        .into_iter()
+        .map(|(group, neighbor, depth)| Valley { group, neighbor, depth, p_value: p_value(depth) })
+        .collect()
 }
 
 /// For each simulated single population with the covariance of `moments`, what K-means finds for every k.

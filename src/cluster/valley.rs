@@ -17,7 +17,8 @@ pub struct Valley {
     /// Hartigan's dip of both groups on the line through their centres, times the root of their number of objects:
     /// about 0.3 to 0.5 where there is no valley, whatever the number of objects.
     pub depth: f64,
-    /// How often the deepest valley of a single Gaussian population, cut in the same way, is as deep.
+    /// How often the deepest valley of a single Gaussian population, cut in the same way, is as deep (at any k, where
+    /// k was chosen).
     pub p_value: f64,
 }
 

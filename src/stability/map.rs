@@ -277,7 +277,7 @@ impl Overlaps {
         let n_rows = features.nrows();
         let n_levels = scales.sizes.len() + 1;
         let n_pairs = n_spaces * (n_spaces - 1) / 2;
-        let spaces: Vec<Space> = runs.iter().chain([&features]).map(Space::of).collect();
+        let spaces: Vec<Space> = runs.iter().map(Space::of).chain([Space::of(&features)]).collect();
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {

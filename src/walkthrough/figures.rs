@@ -88,10 +88,11 @@ impl Outcome {
 
     fn scree(&self) -> Figure {
         let components = self.variance.components();
+        let total = self.pca.total_variance();
         figures::scree(&Scree {
             shares: components.iter().map(|c| c.share).collect(),
             intervals: components.iter().map(|c| c.interval).collect(),
-            noise: components.iter().map(|c| c.noise).collect(),
+            noise: components.iter().map(|c| c.noise / total).collect(),
             n_above_noise: self.variance.stop_rules().parallel_analysis,
             subtitle: self.variance_sentence(),
         })

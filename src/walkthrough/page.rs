@@ -12,6 +12,8 @@ use crate::table::numbers_of;
 
 /// Runs that the slider steps through, at most.
 const MAX_RUNS: usize = 10;
+/// Rows of a table that shows the strongest features only.
+const MAX_ROWS: usize = 8;
 /// Values of the linked view, at most: it must open from a mail.
 const MAX_VALUES: usize = 3_400_000;
 
@@ -70,7 +72,7 @@ impl Outcome {
                 ));
             let rows = by_strength(self.features.names(), &umap.r_squared);
             let section = section
-                .says("The axes have no explained variance. How much of each feature a straight line over them explains (R\u{b2}, the highest first):")
+                .says("The axes have no explained variance. The table has the features that a straight line over both of them explains best (R\u{b2}; all are in summary.json).")
                 .table(["feature", "R\u{b2} on the map"], rows);
             sections.push(with(section, &["umap"]));
         }
@@ -108,7 +110,7 @@ impl Outcome {
             .filter_map(|name| self.summaries.iter().find(|s| s.name == *name))
             .map(|s| {
                 let number = |v: Option<f64>| v.map_or(String::new(), significant);
-                vec![
+                let mut row = vec![
                     s.name.clone(),
                     s.unit.clone(),
                     count(s.count),
@@ -119,33 +121,37 @@ impl Outcome {
                     number(s.median),
                     number(s.max),
                     crate::report::sparkline(&s.histogram),
-                ]
+                ];
+                if let Some(measurement) = &self.measurement {
+                    let icc = measurement.reliability.iter().find(|r| r.feature == s.name);
+                    let icc = icc.and_then(|r| r.icc);
+                    row.push(icc.map_or(String::new(), |icc| {
+                        let low = if icc < RELIABLE { " !" } else { "" };
+                        format!("{icc:.2}{low}")
+                    }));
+                }
+                row
             })
             .collect();
+        let head =
+            ["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"];
+        let head = head.into_iter().chain(self.measurement.as_ref().map(|_| "ICC"));
         let mut section = Section::new("What is in the table")
             .says(format!(
                 "Left out of the analysis: {}.",
                 nothing_if_empty(&self.columns.left_out())
             ))
-            .table(
-                ["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"],
-                rows,
-            );
+            .table(head, rows);
         if self.n_left_out() > 0 {
             section = section.says(format!(
                 "{} rows miss a feature and take no part; they are kept in the tables with cluster 0.",
                 count(self.n_left_out())
             ));
         }
-        if let Some(measurement) = &self.measurement {
-            let rows = measurement.reliability.iter().filter_map(|r| {
-                let icc = r.icc?;
-                let caution = if icc < RELIABLE { "depends on where the outline lies" } else { "" };
-                Some(vec![r.feature.clone(), format!("{icc:.2}"), caution.to_owned()])
-            });
-            section = section
-                .says("Measured again with outlines a pixel larger and smaller (and images half a pixel aside): the share of each feature's spread that is due to the objects.")
-                .table(["feature", "reliability (ICC)", ""], rows.collect());
+        if self.measurement.is_some() {
+            section = section.says(format!(
+                "ICC: the share of a feature's spread that is due to the objects when they are measured again with outlines a pixel larger and smaller (and images half a pixel aside); below {RELIABLE} another segmentation would say something else.",
+            ));
         }
         section.doubt(
             "Features that move together (dark blocks) count several times in every distance.",
@@ -177,13 +183,19 @@ impl Outcome {
         let cell = |c: usize, f: usize| {
             format!("{:.2} [{:.2}, {:.2}]", variance.loadings()[[c, f]], low[[c, f]], high[[c, f]])
         };
-        let loadings = (0..variance.feature_names().len())
+        let weight =
+            |f: usize| (0..shown).map(|c| variance.loadings()[[c, f]].abs()).fold(0.0, f64::max);
+        let mut heaviest: Vec<usize> = (0..variance.feature_names().len()).collect();
+        heaviest.sort_by(|&a, &b| weight(b).total_cmp(&weight(a)).then(a.cmp(&b)));
+        let loadings = heaviest
+            .into_iter()
+            .take(MAX_ROWS)
             .map(|f| {
                 let name = std::iter::once(variance.feature_names()[f].clone());
                 name.chain((0..shown).map(|c| cell(c, f))).collect()
             })
             .collect();
-        let head = ["feature", "in PC1 [95 %]", "in PC2 [95 %]"];
+        let head = ["heaviest features", "in PC1 [95 %]", "in PC2 [95 %]"];
         Section::new("What the components explain")
             .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
             .table(
@@ -205,24 +217,37 @@ impl Outcome {
             .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places.")
     }
 
-    /// One row per source of doubt.
+    /// What was changed, by source of doubt, and the objects that change group.
     fn doubts_table(&self) -> Vec<Vec<String>> {
-        let asked = |source: &str| match source {
-            "machine" => "the same steps on 1, 2 and 7 threads".to_owned(),
-            "seed" => format!("{} groupings from other starts", self.groups.stability.n_runs),
-            "sample" => format!("{} times 80 % of the objects", self.groups.stability.n_subsamples),
-            "measurement" => self.measurement_sentence(),
-            _ => {
-                let choices = &self.choices.groups;
-                let part = |c: &super::GroupChoice| format!("{} ({})", c.choice, percent(c.moved));
-                choices.iter().map(part).collect::<Vec<_>>().join(", ")
-            }
+        let stability = &self.groups.stability;
+        let row = |source: &str, change: String, moved: Option<f64>| {
+            let moved = moved.map_or("not known".to_owned(), percent);
+            vec![source.to_owned(), change, moved]
         };
-        let row = |doubt: super::trust::Doubt| {
-            let moved = doubt.moved.map_or("not known".to_owned(), percent);
-            vec![doubt.source.to_owned(), asked(doubt.source), moved]
-        };
-        self.doubts().into_iter().map(row).collect()
+        let same = self.machine.as_ref().filter(|machine| machine.same_bits).map(|_| 0.0);
+        let (runs, samples) = (stability.n_runs, stability.n_subsamples);
+        let mut rows = vec![
+            row("machine", "the same steps on 1, 2 and 7 threads".to_owned(), same),
+            row(
+                "seed",
+                format!("one of {runs} runs in place of all"),
+                Some(stability.single_run_differs),
+            ),
+            row(
+                "sample",
+                format!("{samples} times 80 % of the objects"),
+                Some(stability.subsample_differs),
+            ),
+        ];
+        match &self.measurement {
+            Some(measurement) => rows.extend(
+                measurement.variants.iter().map(|v| row("measurement", v.change.clone(), v.moved)),
+            ),
+            None => rows.push(row("measurement", "needs the label image".to_owned(), None)),
+        }
+        let choices = self.choices.groups.iter();
+        rows.extend(choices.map(|c| row("choices", c.choice.clone(), Some(c.moved))));
+        rows
     }
 
     fn groups_section(&self) -> Section {
@@ -256,10 +281,13 @@ impl Outcome {
                 100.0 * stability.single_run_differs,
                 count(stability.n_changing)
             ))
-            .says(format!(
-                "{} objects are not assigned (cluster 0): the runs are so divided on them that as many others could vote otherwise. What moves the objects, each source for itself:",
-                count(stability.n_undecided)
-            ))
+            .says(match stability.n_undecided {
+                0 => "Every object is assigned: on none are the runs so divided that as many others could vote otherwise.".to_owned(),
+                n => format!(
+                    "{} objects are not assigned (cluster 0): the runs are so divided on them that as many others could vote otherwise.",
+                    count(n)
+                ),
+            })
             .table(["source", "what was changed", "objects that change group"], self.doubts_table())
             .doubt(match self.verdict.light {
                 Light::Green => "K-means looks for round groups of like size and cuts other shapes \
@@ -349,7 +377,11 @@ fn layer(labels: &LabelImage) -> Option<LabelLayer> {
 fn by_strength(names: &[String], values: &[f64]) -> Vec<Vec<String>> {
     let mut pairs: Vec<(&String, f64)> = names.iter().zip(values.iter().copied()).collect();
     pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
-    pairs.into_iter().map(|(name, value)| vec![name.clone(), format!("{value:.2}")]).collect()
+    pairs
+        .into_iter()
+        .take(MAX_ROWS)
+        .map(|(name, value)| vec![name.clone(), format!("{value:.2}")])
+        .collect()
 }
 
 fn what_next() -> Section {

@@ -136,6 +136,7 @@ impl Outcome {
                     "gap": c.gap,
                     "gap_error": c.gap_error,
                     "p_value": c.p_value,
+                    "valley_p_value": c.valley_p,
                 })
             };
             let candidates: Vec<Value> = c.candidates.iter().map(candidate).collect();

@@ -58,6 +58,7 @@ impl Kind {
     }
 
     /// The number of groups that are there.
+    #[allow(dead_code, reason = "only the study counts them")]
     pub fn k(self) -> usize {
         match self {
             Self::Apart => 3,
@@ -85,7 +86,7 @@ impl Kind {
     }
 
     fn row(self, i: usize, stream: &mut Stream) -> Vec<f64> {
-        let side = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let side = if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         match self {
             Self::Apart => {
                 let far = 8.0 / 2f64.sqrt();
