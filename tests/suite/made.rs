@@ -82,7 +82,8 @@ impl Kind {
         let line = |row: &Vec<f64>| row.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
         let lines: Vec<String> =
             std::iter::once(head.join(",")).chain(rows.iter().map(line)).collect();
-        Table::from_bytes("made.csv", (lines.join("\n") + "\n").as_bytes()).unwrap()
+        Table::from_bytes("made.csv", (lines.join("\n") + "\n").as_bytes())
+            .expect("a table as this writes it")
     }
 
     fn row(self, i: usize, stream: &mut Stream) -> Vec<f64> {
