@@ -40,6 +40,9 @@ pub struct Embed {
     /// umap: how close points may be drawn
     #[arg(long, value_name = "D", default_value_t = 0.1)]
     min_dist: f64,
+    /// umap: rounds of the layout [default: 500 up to 10,000 rows, else 200]
+    #[arg(long, value_name = "N")]
+    n_epochs: Option<usize>,
     /// tsne: effective number of neighbours; 30, fewer in small tables
     #[arg(long, value_name = "P")]
     perplexity: Option<f64>,
@@ -71,12 +74,15 @@ impl Embed {
         match self.method {
             Method::Pca => self.pca(&features, &table, globals, console),
             Method::Umap => {
-                let params = Umap::params(self.n_components.unwrap_or(2))
+                let mut params = Umap::params(self.n_components.unwrap_or(2))
                     .n_neighbors(self.n_neighbors)
                     .min_dist(self.min_dist)
                     .metric(self.metric)
                     .seed(globals.seed)
                     .progress(console.progress("UMAP"));
+                if let Some(n_epochs) = self.n_epochs {
+                    params = params.n_epochs(n_epochs);
+                }
                 let fit = |on| params.clone().backend(on).fit(&features);
                 let umap = globals.backend.run(pixels_worth(&features), fit)?;
                 let map = umap.coordinates().view();

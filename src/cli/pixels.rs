@@ -96,6 +96,8 @@ pub enum Taken {
 pub struct Measured {
     pub table: Table,
     pub labels: LabelImage,
+    /// The images that were measured on them.
+    pub channels: Vec<(String, IntensityImage)>,
     /// Whether the labels were made here, not read.
     pub is_segmented: bool,
 }
@@ -167,7 +169,7 @@ pub fn measured(
     let mut table = Table::from(frame);
     table.warnings.extend(warnings);
     table.length_unit = labels.grid().unit().map(str::to_owned);
-    Ok(Measured { table, labels, is_segmented })
+    Ok(Measured { table, labels, channels, is_segmented })
 }
 
 /// What was assumed about an image that is no label image, and how to change it.

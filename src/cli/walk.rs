@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use polariscope::image::LabelImage;
-use polariscope::walkthrough::{ClusterOn, Groups, Map, Outcome, Recipe, Step, check_folder};
+use polariscope::walkthrough::{
+    ClusterOn, Groups, Map, Outcome, Recipe, Start, Step, check_folder,
+};
 use polariscope::{Error, Result};
 
 use super::Console;
 use super::args::{Globals, Input, Scaled};
-use super::pixels::{Images, Taken, is_image, measured};
+use super::pixels::{Images, Taken, is_image, measured, read};
 use super::segment::How;
 
 #[derive(Debug, Args)]
@@ -49,6 +51,9 @@ pub struct Walk {
     /// UMAP: how close points may be drawn
     #[arg(long, default_value_t = 0.1, value_name = "D")]
     min_dist: f64,
+    /// UMAP: where the points start
+    #[arg(long, default_value = "pca", value_name = "pca|spectral|random")]
+    init: Start,
     /// t-SNE: effective number of neighbours [default: 30, fewer in small tables]
     #[arg(long, value_name = "P")]
     perplexity: Option<f64>,
@@ -102,20 +107,18 @@ impl Walk {
         };
         if is_image(path) {
             let found = measured(path, &self.images, self.taken, &self.how, console)?;
-            let outcome = outcome(found.table)?;
-            return if found.is_segmented {
-                outcome.with_segmentation(found.labels)
-            } else {
-                outcome.with_labels(found.labels)
-            };
+            let outcome = outcome(found.table)?.with_pixels(found.labels, found.channels)?;
+            return Ok(Outcome { is_segmented: found.is_segmented, ..outcome });
         }
-        if !self.images.is_empty() {
+        if !self.images.is_empty() && self.labels.is_none() {
             return Err(Error::parameter("--image", "an image", "given with a label image")
-                .help("a table is measured already: `explore LABELS.tif --image IMAGE.tif`"));
+                .help("say which labels the table was measured on: --labels LABELS.tif"));
         }
         let outcome = outcome(console.read(&Input { table: path.to_owned() })?)?;
         match &self.labels {
-            Some(labels) => outcome.with_labels(LabelImage::open(labels)?),
+            Some(labels) => {
+                outcome.with_pixels(LabelImage::open(labels)?, read(&self.images.files()?)?)
+            }
             None => Ok(outcome),
         }
     }
@@ -129,6 +132,7 @@ impl Walk {
             embed: if self.embed.is_empty() { default.embed.clone() } else { self.embed.clone() },
             n_neighbors: self.n_neighbors,
             min_dist: self.min_dist,
+            init: self.init,
             perplexity: self.perplexity,
             cluster_on: self.cluster_on,
             k: self.k,

@@ -42,11 +42,19 @@ fn check_lengths(a: &[usize], b: &[usize]) -> Result<()> {
 
 /// Labels renumbered from 0 without gaps, and the labels they stand for, ascending.
 fn dense(labels: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let mut present = labels.to_vec();
-    present.sort_unstable();
-    present.dedup();
-    let numbered = labels.iter().map(|l| present.partition_point(|p| p < l)).collect();
-    (numbered, present)
+    let largest = labels.iter().copied().max().unwrap_or(0);
+    if largest > 2 * labels.len() + 1024 {
+        let mut present = labels.to_vec();
+        present.sort_unstable();
+        present.dedup();
+        let numbered = labels.iter().map(|l| present.partition_point(|p| p < l)).collect();
+        return (numbered, present);
+    }
+    let mut number = vec![usize::MAX; largest + 1];
+    labels.iter().for_each(|&label| number[label] = 0);
+    let present: Vec<usize> = (0..=largest).filter(|&label| number[label] == 0).collect();
+    present.iter().enumerate().for_each(|(i, &label)| number[label] = i);
+    (labels.iter().map(|&label| number[label]).collect(), present)
 }
 
 /// The adjusted Rand index: 1 for the same partition, 0 on average for independent ones.
@@ -250,6 +258,8 @@ pub struct Consensus {
     pub labels: Vec<usize>,
     /// Share of the runs that hold a row and give it its consensus label, from 0 to 1.
     pub confidence: Vec<f64>,
+    /// How many more runs voted for the label than for the next one.
+    pub margin: Vec<usize>,
     /// Position of the run most like all others (greatest mean adjusted Rand index).
     pub medoid: usize,
 }
@@ -268,20 +278,22 @@ pub fn consensus(runs: &[Vec<usize>]) -> Result<Consensus> {
     let medoid = medoid(runs)?;
     let mut labels = runs[medoid].clone();
     let mut confidence = vec![0.0; labels.len()];
+    let mut margin = vec![0; labels.len()];
     // The vote settles within a few rounds; a cycle is cut, at the same place every time.
     for _ in 0..20 {
         let matched: Vec<Vec<usize>> =
             runs.par_iter().map(|run| match_seen(&labels, run)).collect::<Result<_>>()?;
-        let voted: Vec<(usize, f64)> =
+        let voted: Vec<(usize, f64, usize)> =
             (0..labels.len()).into_par_iter().map(|row| vote(&matched, row)).collect();
         let before = labels;
         labels = voted.iter().map(|v| v.0).collect();
         confidence = voted.iter().map(|v| v.1).collect();
+        margin = voted.iter().map(|v| v.2).collect();
         if labels == before {
             break;
         }
     }
-    Ok(Consensus { labels: largest_first(&labels), confidence, medoid })
+    Ok(Consensus { labels: largest_first(&labels), confidence, margin, medoid })
 }
 
 /// [`match_labels`] over the rows that both have seen, applied to all rows of the run.
@@ -289,15 +301,33 @@ fn match_seen(reference: &[usize], run: &[usize]) -> Result<Vec<usize>> {
     match_labels(reference, run)
 }
 
-/// The label most runs give to a row, and its share of the runs that saw it.
-fn vote(runs: &[Vec<usize>], row: usize) -> (usize, f64) {
+/// The label most runs give to a row, its share of the runs that saw it, and its lead over the next label.
+fn vote(runs: &[Vec<usize>], row: usize) -> (usize, f64, usize) {
     let mut votes: BTreeMap<usize, usize> = BTreeMap::new();
     for run in runs.iter().filter(|run| run[row] > 0) {
         *votes.entry(run[row]).or_default() += 1;
     }
     let seen: usize = votes.values().sum();
     let best = votes.iter().fold((0, 0), |best, (&l, &n)| if n > best.1 { (l, n) } else { best });
-    (best.0, if seen > 0 { best.1 as f64 / seen as f64 } else { 0.0 })
+    let next = votes.iter().filter(|(l, _)| **l != best.0).map(|(_, &n)| n).max().unwrap_or(0);
+    (best.0, if seen > 0 { best.1 as f64 / seen as f64 } else { 0.0 }, best.1 - next)
+}
+
+/// The share of rows that `other` puts into another cluster than `reference`, once its clusters are renamed to agree
+/// as far as they can. Rows with label 0 in either are left out.
+///
+/// ```
+/// use polariscope::cluster::agreement::share_moved;
+/// assert_eq!(share_moved(&[1, 1, 2, 2], &[2, 2, 1, 2])?, 0.25);
+/// # Ok::<(), polariscope::Error>(())
+/// ```
+///
+/// # Errors
+/// When the groupings have different numbers of rows.
+pub fn share_moved(reference: &[usize], other: &[usize]) -> Result<f64> {
+    let matched = match_labels(reference, other)?;
+    let seen = || reference.iter().zip(&matched).filter(|(a, b)| **a > 0 && **b > 0);
+    Ok(seen().filter(|(a, b)| a != b).count() as f64 / seen().count().max(1) as f64)
 }
 
 /// Clusters renumbered from 1, the largest first, equal sizes in the order of their labels; 0 stays 0.
@@ -344,17 +374,39 @@ pub fn pairwise_adjusted_rand(runs: &[Vec<usize>]) -> Result<Vec<(usize, usize, 
         return Err(Error::data("there are no runs to compare"));
     };
     runs.iter().try_for_each(|run| check_lengths(first, run))?;
-    let pairs: Vec<(usize, usize)> =
-        (0..runs.len()).flat_map(|i| (i + 1..runs.len()).map(move |j| (i, j))).collect();
-    pairs
+    let (different, which) = different(runs);
+    let pairs = |n: usize| (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)));
+    let rand: BTreeMap<(usize, usize), f64> = pairs(different.len())
+        .collect::<Vec<_>>()
         .into_par_iter()
         .map(|(i, j)| {
             let seen = |(a, b): &(&usize, &usize)| **a > 0 && **b > 0;
             let (a, b): (Vec<usize>, Vec<usize>) =
-                runs[i].iter().zip(&runs[j]).filter(seen).unzip();
-            Ok((i, j, adjusted_rand(&a, &b)?))
+                different[i].iter().zip(different[j]).filter(seen).unzip();
+            Ok(((i, j), adjusted_rand(&a, &b)?))
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    let between = |i: usize, j: usize| {
+        let (a, b) = (which[i].min(which[j]), which[i].max(which[j]));
+        rand.get(&(a, b)).copied().unwrap_or(1.0)
+    };
+    Ok(pairs(runs.len()).map(|(i, j)| (i, j, between(i, j))).collect())
+}
+
+/// The runs without repeats, and for each run which of them it is: runs often find the very same groups.
+fn different(runs: &[Vec<usize>]) -> (Vec<&[usize]>, Vec<usize>) {
+    let mut number: BTreeMap<&[usize], usize> = BTreeMap::new();
+    let mut different: Vec<&[usize]> = Vec::new();
+    let which = runs
+        .iter()
+        .map(|run| {
+            *number.entry(run).or_insert_with(|| {
+                different.push(run);
+                different.len() - 1
+            })
+        })
+        .collect();
+    (different, which)
 }
 
 /// Rows that enter the proportion of ambiguous clustering: evenly spaced when there are more.
@@ -506,6 +558,7 @@ mod tests {
         assert_eq!(found.labels, truth);
         assert_eq!(found.confidence[0], 1.0);
         assert_eq!(found.confidence[1], 0.75);
+        assert_eq!(found.margin, [4, 2, 3, 2, 4]);
         assert_eq!(found.confidence[2], 1.0);
         assert_ne!(found.medoid, 0);
     }

@@ -8,7 +8,8 @@ use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
 
 use super::kmeans::KMeans;
 use super::silhouette::silhouettes_of;
-use super::single_population::{Null, simulate};
+use super::single_population::{Null, Simulated, judged_valleys, simulate};
+use super::valley::Valley;
 use crate::embed::{Moments, Pca};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -41,6 +42,8 @@ pub struct Candidate {
     /// How often one Gaussian population looks as clustered at *some* k of the range as the table does at this one:
     /// the p-value, adjusted for the number of k that were tried (Westfall and Young 1993).
     pub p_value: f64,
+    /// The same for the shallowest valley between a group and its neighbour: small when every group lies apart.
+    pub valley_p: f64,
 }
 
 /// A choice of k, with everything that speaks for and against it.
@@ -61,7 +64,8 @@ pub struct ChoiceOfK {
 }
 
 /// Tries every k of the range, and takes the one of best silhouette among those at which the table is more
-/// clustered than a single Gaussian population would be. When there is none, there are no groups, and k is 1.
+/// clustered than a single Gaussian population would be; those at which valleys lie between all groups come first.
+/// When there is none, there are no groups, and k is 1.
 ///
 /// # Errors
 /// When the range has no k from 2 to the number of different rows - 1, or a value is not finite.
@@ -104,7 +108,17 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
     let observed: Vec<f64> = fits.iter().map(|fit| fit.inertia() / total).collect();
     let n_rows = rows.nrows().min(NULL_ROWS);
     let simulated = simulate(&moments, &ks, n_rows, NULL_TABLES, seed)?;
-    let p_values = adjusted_p_values(&observed, &simulated);
+    // Tight groups have a small share of the squares, deep valleys a large dip.
+    let tightness = Extremes::of(&simulated, |table| -table.index);
+    let depth = Extremes::of(&simulated, |table| table.valley);
+    let valleys: Vec<Vec<Valley>> = fits
+        .iter()
+        .enumerate()
+        .map(|(i, fit)| {
+            let p_value = |found: f64| depth.p_value(i, found);
+            judged_valleys(rows, fit.labels(), n_rows, p_value, seed)
+        })
+        .collect();
     let candidates: Vec<Candidate> = fits
         .iter()
         .enumerate()
@@ -114,7 +128,8 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
             silhouette: silhouettes[i].mean,
             gap: gaps[i + 1].gap,
             gap_error: gaps[i + 1].error,
-            p_value: p_values[i],
+            p_value: tightness.p_value(i, -observed[i]),
+            valley_p: valleys[i].iter().map(|valley| valley.p_value).fold(0.0, f64::max),
         })
         .collect();
     let significant = |i: &usize| candidates[*i].p_value <= SIGNIFICANT;
@@ -122,12 +137,19 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
         let silhouette = |i: usize| candidates[i].silhouette;
         positions.reduce(|best, i| if silhouette(i) > silhouette(best) { i } else { best })
     };
-    let groups = best_of(&mut (0..fits.len()).filter(significant));
+    let apart = |i: &usize| significant(i) && candidates[*i].valley_p <= SIGNIFICANT;
+    let groups = best_of(&mut (0..fits.len()).filter(apart))
+        .or_else(|| best_of(&mut (0..fits.len()).filter(significant)));
     let best = groups.or_else(|| best_of(&mut (0..fits.len()))).unwrap_or(0);
-    let mut at_best: Vec<f64> = simulated.iter().map(|table| table[best]).collect();
-    at_best.sort_by(f64::total_cmp);
-    let null =
-        Null { observed: observed[best], simulated: at_best, p_value: p_values[best], n_rows };
+    let mut indices: Vec<f64> = simulated.iter().map(|table| table[best].index).collect();
+    indices.sort_by(f64::total_cmp);
+    let null = Null {
+        observed: observed[best],
+        simulated: indices,
+        p_value: candidates[best].p_value,
+        n_rows,
+        valleys: valleys[best].clone(),
+    };
     let best_k = candidates[best].k;
     Ok(ChoiceOfK {
         k: if groups.is_some() { best_k } else { 1 },
@@ -139,30 +161,42 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
     })
 }
 
-/// For each k, the share of single populations (`simulated`, by tables, then by k) whose most clustered k is at least
-/// as far from what is usual at that k as the table is at this one.
-fn adjusted_p_values(observed: &[f64], simulated: &[Vec<f64>]) -> Vec<f64> {
-    let count = simulated.len() as f64;
-    let usual: Vec<(f64, f64)> = (0..observed.len())
-        .map(|i| {
-            let mean = simulated.iter().map(|t| t[i]).sum::<f64>() / count;
-            let variance = simulated.iter().map(|t| (t[i] - mean).powi(2)).sum::<f64>() / count;
-            (mean, variance.sqrt().max(f64::MIN_POSITIVE))
-        })
-        .collect();
-    let tightness = |i: usize, index: f64| (usual[i].0 - index) / usual[i].1;
-    let extremes: Vec<f64> = simulated
-        .iter()
-        .map(|t| t.iter().enumerate().fold(f64::NEG_INFINITY, |a, (i, &v)| a.max(tightness(i, v))))
-        .collect();
-    observed
-        .iter()
-        .enumerate()
-        .map(|(i, &index)| {
-            let as_tight = extremes.iter().filter(|&&e| e >= tightness(i, index)).count();
-            (1 + as_tight) as f64 / (1.0 + count)
-        })
-        .collect()
+/// How far single populations come at the k that suits each of them best, in units of what is usual at that k.
+struct Extremes {
+    /// Mean and standard deviation over the populations, by k.
+    usual: Vec<(f64, f64)>,
+    /// The largest of each population.
+    most: Vec<f64>,
+}
+
+impl Extremes {
+    /// Of a `measure` that is large where there are groups; `simulated` by tables, then by k.
+    fn of(simulated: &[Vec<Simulated>], measure: impl Fn(&Simulated) -> f64) -> Self {
+        let count = simulated.len() as f64;
+        let n_ks = simulated.first().map_or(0, Vec::len);
+        let usual: Vec<(f64, f64)> = (0..n_ks)
+            .map(|i| {
+                let mean = simulated.iter().map(|t| measure(&t[i])).sum::<f64>() / count;
+                let squares = simulated.iter().map(|t| (measure(&t[i]) - mean).powi(2));
+                (mean, (squares.sum::<f64>() / count).sqrt().max(f64::MIN_POSITIVE))
+            })
+            .collect();
+        let standing = |i: usize, value: f64| (value - usual[i].0) / usual[i].1;
+        let most = simulated
+            .iter()
+            .map(|t| {
+                (0..n_ks).map(|i| standing(i, measure(&t[i]))).fold(f64::NEG_INFINITY, f64::max)
+            })
+            .collect();
+        Self { usual, most }
+    }
+
+    /// The share of single populations that come as far at some k as `value` at the k of this position.
+    fn p_value(&self, i: usize, value: f64) -> f64 {
+        let standing = (value - self.usual[i].0) / self.usual[i].1;
+        let as_far = self.most.iter().filter(|&&most| most >= standing).count();
+        (1 + as_far) as f64 / (1 + self.most.len()) as f64
+    }
 }
 
 /// The gap statistic of one k.
@@ -256,6 +290,23 @@ mod tests {
         assert_eq!((choice.k, choice.best_k, choice.gap_k), (4, 4, 4));
         assert_eq!(choice.candidates.len(), 7);
         assert_eq!(choice.clusters.n_clusters(), 4);
+    }
+
+    #[test]
+    fn groups_that_lie_apart_come_before_a_better_silhouette() {
+        // Two groups in one of three columns: cut into many, their silhouettes differ by chance only.
+        for seed in 0..5 {
+            let mut stream = Seed::new(seed).stream("alone", 0);
+            let rows = Array2::from_shape_fn((180, 3), |(i, j)| {
+                stream.normal() + if j > 0 { 0.0 } else { 10.0 * (i % 2) as f64 }
+            });
+            let scaled = Array2::from_shape_fn((180, 3), |(i, j)| {
+                if j > 0 { rows[[i, j]] } else { rows[[i, j]] / 5.1 }
+            });
+            let choice = choose_k(&DatasetBase::from(scaled), 2..=10, seed).unwrap();
+            assert_eq!(choice.k, 2, "{:?}", choice.candidates);
+            assert!(choice.candidates[0].valley_p <= 0.05);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView1};
 use serde::Deserialize;
 
 use super::agreement::{adjusted_mutual_information, adjusted_rand};
-use super::{Dbscan, GaussianMixture, KMeans, Optics, silhouette};
+use super::{Dbscan, GaussianMixture, KMeans, Optics, dip, silhouette};
 use crate::embed::{Pca, procrustes, r_squared_on_map};
 
 #[derive(Deserialize)]
@@ -14,6 +14,13 @@ struct Reference {
     agreement: Vec<Agreement>,
     tables: Vec<Table>,
     maps: Maps,
+    dips: Vec<Dip>,
+}
+
+#[derive(Deserialize)]
+struct Dip {
+    values: Vec<f64>,
+    dip: f64,
 }
 
 #[derive(Deserialize)]
@@ -149,4 +156,12 @@ fn maps() {
     assert!((found.disparity - disparity).abs() < 1e-12);
     let found = r_squared_on_map(&DatasetBase::from(b), a.view()).unwrap();
     assert_close(ArrayView1::from(&found), &r_squared, 1e-12, "r squared");
+}
+
+#[test]
+fn dips() {
+    for case in reference().dips {
+        let found = dip(&case.values);
+        assert!((found - case.dip).abs() < 1e-12, "{found}, diptest says {}", case.dip);
+    }
 }

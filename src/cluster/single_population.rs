@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
 use rayon::prelude::*;
 
 use super::kmeans::KMeans;
+use super::valley::{Valley, valleys};
 use crate::embed::{Moments, symmetric_eigen};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -29,12 +30,31 @@ pub struct Null {
     pub p_value: f64,
     /// Rows of each simulated table.
     pub n_rows: usize,
+    /// What lies between each group and its nearest one.
+    pub valleys: Vec<Valley>,
+}
+
+impl Null {
+    /// The p-value of the deepest valley: small when at least two groups are apart.
+    pub fn valley_p(&self) -> f64 {
+        self.valleys.iter().map(|valley| valley.p_value).fold(1.0, f64::min)
+    }
+}
+
+/// K-means with one k on one simulated population.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Simulated {
+    /// Within-cluster over total sum of squares.
+    pub index: f64,
+    /// The depth of its deepest valley.
+    pub valley: f64,
 }
 
 /// Compares a grouping with groupings of a single Gaussian population of the same size and covariance.
 ///
 /// K-means cuts any cloud into k parts. Only when the parts are tighter than those of nearly all simulated single
-/// populations (p < 0.05, say) is there a reason to speak of groups. Rows with label 0 are left out.
+/// populations (p < 0.05, say) is there a reason to speak of groups, and since a population may also be other than
+/// Gaussian, only when a valley lies between them ([`Null::valleys`]). Rows with label 0 are left out.
 /// Tables of more than [`SIMULATED_ROWS`] rows are judged beside simulations of that many rows.
 ///
 /// # Errors
@@ -76,21 +96,41 @@ pub fn single_population<D: Data<Elem = f64>, T>(
         .sum();
     let observed = within / total;
     let n_rows = rows.nrows().min(SIMULATED_ROWS);
-    let mut simulated: Vec<f64> = simulate(&moments, &[k], n_rows, n_tables, seed)?.concat();
+    let tables = simulate(&moments, &[k], n_rows, n_tables, seed)?.concat();
+    let as_deep = |depth: f64| tables.iter().filter(|table| table.valley >= depth).count();
+    let p_value = |depth: f64| (1 + as_deep(depth)) as f64 / (1 + n_tables) as f64;
+    let valleys = judged_valleys(rows.view(), &labels, n_rows, p_value, seed);
+    let mut simulated: Vec<f64> = tables.iter().map(|table| table.index).collect();
     simulated.sort_by(f64::total_cmp);
     let as_tight = simulated.partition_point(|&s| s <= observed);
     let p_value = (1 + as_tight) as f64 / (1 + n_tables) as f64;
-    Ok(Null { observed, simulated, p_value, n_rows })
+    Ok(Null { observed, simulated, p_value, n_rows, valleys })
 }
 
-/// For each simulated single population with the covariance of `moments`, the cluster index of K-means for every k.
+/// The valleys between the groups, over as many rows as a simulated table has; `p_value` judges a depth.
+pub(super) fn judged_valleys(
+    rows: ArrayView2<'_, f64>,
+    labels: &[usize],
+    n_rows: usize,
+    p_value: impl Fn(f64) -> f64,
+    seed: u64,
+) -> Vec<Valley> {
+    let drawn = Seed::new(seed).stream("valley", 0).sample(rows.nrows(), n_rows);
+    let labels: Vec<usize> = drawn.iter().map(|&row| labels[row]).collect();
+    valleys(rows.select(Axis(0), &drawn).view(), &labels)
+        .into_iter()
+        .map(|(group, neighbor, depth)| Valley { group, neighbor, depth, p_value: p_value(depth) })
+        .collect()
+}
+
+/// For each simulated single population with the covariance of `moments`, what K-means finds for every k.
 pub(super) fn simulate(
     moments: &Moments,
     ks: &[usize],
     n_rows: usize,
     n_tables: usize,
     seed: u64,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<Vec<Vec<Simulated>>> {
     // Rotating a table changes no distance, so it is drawn along its principal axes.
     let spread = symmetric_eigen(moments.scatter.view()).0.mapv(f64::sqrt);
     let spread: Vec<f64> = spread.iter().map(|s| s / spread[0]).filter(|&s| s > 1e-9).collect();
@@ -103,11 +143,13 @@ pub(super) fn simulate(
                 Array2::from_shape_fn((n_rows, spread.len()), |(_, j)| spread[j] * stream.normal());
             let total = Moments::of(rows.view()).scatter.diag().sum();
             let data = DatasetBase::from(rows.view());
-            let index = |&k: &usize| -> Result<f64> {
-                let params = KMeans::params(k).n_init(STARTS).seed(seed.value());
-                Ok(params.fit(&data)?.inertia() / total)
+            let grouped = |&k: &usize| -> Result<Simulated> {
+                let groups = KMeans::params(k).n_init(STARTS).seed(seed.value()).fit(&data)?;
+                let depths = valleys(rows.view(), groups.labels()).into_iter().map(|v| v.2);
+                let valley = depths.fold(0.0, f64::max);
+                Ok(Simulated { index: groups.inertia() / total, valley })
             };
-            ks.iter().map(index).collect()
+            ks.iter().map(grouped).collect()
         })
         .collect()
 }

@@ -5,8 +5,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Interval;
-use crate::embed::neighbors::{Metric, Neighbors};
-use crate::embed::procrustes;
+use crate::embed::{nearest_on_map, procrustes};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
 
@@ -92,7 +91,8 @@ impl MapStability {
         }
         let sampled = Seed::new(seed).stream("map stability", 0).sample(n, MAX_SAMPLED_OBJECTS);
         let scales = Scales::up_to(n / 2);
-        let overlaps = Overlaps::count(runs, features, &sampled, &scales);
+        let maps: Vec<ArrayView2<f64>> = runs.iter().map(ndarray::ArrayBase::view).collect();
+        let overlaps = Overlaps::count(&maps, features, &sampled, &scales);
         let n_runs = runs.len();
         let curve: Vec<ScalePoint> = (0..scales.sizes.len())
             .map(|s| ScalePoint {
@@ -105,7 +105,7 @@ impl MapStability {
         let medoid = overlaps.medoid();
         let disparities = disparities(runs, medoid)?;
         let object_scale = best_scale(&curve);
-        let objects = object_overlaps(runs, object_scale)?;
+        let objects = object_overlaps(runs, object_scale);
         Ok(Self {
             n_runs,
             resolution: resolution(&curve),
@@ -119,6 +119,29 @@ impl MapStability {
             n_sampled: sampled.len(),
         })
     }
+}
+
+/// The chance-corrected share of the `k` nearest neighbours that two maps of the same objects have in common,
+/// R_NX(k), over a fixed sample of their objects.
+///
+/// # Errors
+/// When the maps differ in their number of rows, or k is not from 1 to n - 2.
+pub fn shared_neighbors(
+    a: ArrayView2<'_, f64>,
+    b: ArrayView2<'_, f64>,
+    k: usize,
+    seed: u64,
+) -> Result<f64> {
+    let n = a.nrows();
+    if n != b.nrows() {
+        return Err(Error::data(format!("maps of {n} and {} rows", b.nrows())));
+    }
+    if k == 0 || k + 2 > n {
+        return Err(Error::parameter("k", k, format!("1 to {}", n.saturating_sub(2))));
+    }
+    let sampled = Seed::new(seed).stream("map stability", 0).sample(n, MAX_SAMPLED_OBJECTS);
+    let scales = Scales { sizes: vec![k] };
+    Ok(Overlaps::count(&[a], b, &sampled, &scales).r_nx(0, 1, 0))
 }
 
 /// The first repeatable size and the end of the stretch that begins there.
@@ -150,26 +173,23 @@ fn disparities(runs: &[Array2<f64>], medoid: usize) -> Result<Vec<f64>> {
 
 /// For each object, the chance-corrected share of its `k`-neighbourhood that two runs have in common,
 /// averaged over all pairs of runs.
-fn object_overlaps(runs: &[Array2<f64>], k: usize) -> Result<Vec<f64>> {
-    let maps: Vec<Neighbors> = runs
-        .iter()
-        .map(|run| Neighbors::exact(run.view(), k, Metric::Euclidean))
-        .collect::<Result<_>>()?;
+fn object_overlaps(runs: &[Array2<f64>], k: usize) -> Vec<f64> {
+    let maps: Vec<Array2<u32>> = runs.iter().map(|run| nearest_on_map(run.view(), k)).collect();
     let n = runs[0].nrows() as f64;
     let pairs = (runs.len() * (runs.len() - 1)) as f64;
     let chance = k as f64;
-    Ok((0..runs[0].nrows())
+    (0..runs[0].nrows())
         .into_par_iter()
         .map_init(Vec::new, |seen: &mut Vec<u32>, row| {
             seen.clear();
-            maps.iter().for_each(|map| seen.extend(map.indices.row(row)));
+            maps.iter().for_each(|map| seen.extend(map.row(row)));
             seen.sort_unstable();
             // A neighbour that c runs share is common to c (c - 1) ordered pairs of runs.
             let common: usize = seen.chunk_by(|a, b| a == b).map(|c| c.len() * (c.len() - 1)).sum();
             let overlap = common as f64 / (pairs * chance);
             ((n - 1.0) * overlap - chance) / (n - 1.0 - chance)
         })
-        .collect())
+        .collect()
 }
 
 /// Neighbourhood sizes on a logarithmic grid, and for each rank the first size that holds it.
@@ -193,16 +213,12 @@ impl Scales {
 
     /// Per object, the position of the smallest size whose neighbourhood of `query` holds it;
     /// `sizes.len()` when none does. Ties go to the smaller index.
-    fn levels(&self, points: ArrayView2<f64>, query: usize, keys: &mut Vec<u128>, out: &mut [u8]) {
-        let center = points.row(query);
+    fn levels(&self, space: &Space, query: usize, keys: &mut Vec<u64>, out: &mut [u8]) {
         keys.clear();
-        keys.extend(points.outer_iter().enumerate().filter(|&(i, _)| i != query).map(
-            |(i, row)| {
-                let squared: f64 = row.iter().zip(&center).map(|(a, b)| (a - b) * (a - b)).sum();
-                // Bits of a non-negative float sort as the float does; the index breaks ties.
-                u128::from(squared.to_bits()) << 64 | i as u128
-            },
-        ));
+        match space.n_columns {
+            2 => space.keys::<2>(query, keys),
+            _ => space.keys::<0>(query, keys),
+        }
         out.fill(self.sizes.len() as u8);
         let mut rest = keys.len();
         for (level, &size) in self.sizes.iter().enumerate().rev() {
@@ -210,8 +226,33 @@ impl Scales {
                 keys[..rest].select_nth_unstable(size);
                 rest = size;
             }
-            keys[..rest].iter().for_each(|&key| out[key as u64 as usize] = level as u8);
+            keys[..rest].iter().for_each(|&key| out[key as u32 as usize] = level as u8);
         }
+    }
+}
+
+/// The rows of a map or of the features, one after the other in memory.
+struct Space {
+    values: Vec<f64>,
+    n_columns: usize,
+}
+
+impl Space {
+    fn of(points: &ArrayView2<'_, f64>) -> Self {
+        Self { values: points.iter().copied().collect(), n_columns: points.ncols() }
+    }
+
+    /// Squared distance and row of all others, as numbers that sort by both. `D` is the number of columns where it is
+    /// known to the compiler, else 0.
+    fn keys<const D: usize>(&self, query: usize, keys: &mut Vec<u64>) {
+        let d = if D > 0 { D } else { self.n_columns };
+        let center = &self.values[query * d..][..d];
+        let others = self.values.chunks_exact(d).enumerate().filter(|&(i, _)| i != query);
+        keys.extend(others.map(|(i, row)| {
+            let squared: f64 = row.iter().zip(center).map(|(a, b)| (a - b) * (a - b)).sum();
+            // Bits of a non-negative float sort as the float does; the index breaks ties.
+            u64::from((squared as f32).to_bits()) << 32 | i as u64
+        }));
     }
 }
 
@@ -227,7 +268,7 @@ struct Overlaps {
 
 impl Overlaps {
     fn count(
-        runs: &[Array2<f64>],
+        runs: &[ArrayView2<'_, f64>],
         features: ArrayView2<'_, f64>,
         sampled: &[usize],
         scales: &Scales,
@@ -236,8 +277,7 @@ impl Overlaps {
         let n_rows = features.nrows();
         let n_levels = scales.sizes.len() + 1;
         let n_pairs = n_spaces * (n_spaces - 1) / 2;
-        let spaces: Vec<ArrayView2<'_, f64>> =
-            runs.iter().map(ndarray::ArrayBase::view).chain([features.view()]).collect();
+        let spaces: Vec<Space> = runs.iter().map(Space::of).chain([Space::of(&features)]).collect();
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {
@@ -246,7 +286,7 @@ impl Overlaps {
                 let mut keys = Vec::with_capacity(n_rows);
                 for &query in block {
                     for (space, out) in spaces.iter().zip(levels.chunks_mut(n_rows)) {
-                        scales.levels(*space, query, &mut keys, out);
+                        scales.levels(space, query, &mut keys, out);
                     }
                     for b in 1..n_spaces {
                         for a in 0..b {

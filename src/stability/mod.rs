@@ -2,12 +2,16 @@
 //!
 //! Enter many runs of the same analysis (maps, groupings); leave numbers with intervals, and one light.
 
+mod conclusion;
 mod groups;
 mod map;
+mod reliability;
 mod verdict;
 
+pub use conclusion::classifier_agreement;
 pub use groups::{ClusterGrade, GroupStability};
-pub use map::{MapStability, Resolution, ScalePoint};
+pub use map::{MapStability, Resolution, ScalePoint, shared_neighbors};
+pub use reliability::{RELIABLE, intraclass_correlation};
 pub use verdict::{Evidence, Light, NULL_LEVEL, Verdict};
 
 /// A mean over runs with its 95 % interval by the jackknife over runs, never over pairs of runs.

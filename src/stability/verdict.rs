@@ -38,14 +38,24 @@ pub struct Evidence {
     pub silhouette: f64,
     /// Probability that one Gaussian population gives groups as tight as these.
     pub null_p: f64,
+    /// Probability that one Gaussian population, cut in the same way, has a valley as deep as the deepest one.
+    pub valley_p: f64,
+    /// The pair of neighbouring groups with no valley to speak of between them, if there is one, and its probability.
+    pub touching: Option<(usize, usize, f64)>,
     /// Mean adjusted Rand index between runs.
     pub ari: f64,
-    /// The worst pair of runs.
-    pub ari_worst: f64,
+    /// The same between the votes of two halves of the runs: what is reported is the vote.
+    pub vote_ari: f64,
+    /// Share of objects whose vote is too close to call.
+    pub undecided: f64,
     /// Per group, mean best Jaccard similarity over subsamples.
     pub jaccard: Vec<f64>,
     /// Out-of-bag agreement of the forest with the groups.
     pub agreement: f64,
+    /// The features that suffice to tell the groups apart, if none of them would without having made the groups.
+    pub alone: Vec<String>,
+    /// The largest share of objects that another, equally good measurement puts into another group.
+    pub measurement: Option<f64>,
 }
 
 /// One light with its reason.
@@ -63,6 +73,10 @@ pub struct Verdict {
 pub const NULL_LEVEL: f64 = 0.05;
 /// A forest that cannot say which group an object is in this often does not reproduce them.
 const REPRODUCED: f64 = 0.9;
+/// More objects than this without a group, and the groups are not those of the table.
+const UNDECIDED: f64 = 1.0 - REPRODUCED;
+/// The same share of objects as a forest may get wrong may change sides when the outlines move by a pixel.
+const MOVED_BY_MEASURING: f64 = 1.0 - REPRODUCED;
 /// Kaufman and Rousseeuw (1990): 0.25 and below, no substantial structure; 0.5 and above, reasonable.
 const NO_STRUCTURE: f64 = 0.25;
 
@@ -74,9 +88,9 @@ impl Verdict {
         let reason = findings.into_iter().find(|f| f.0 == light).map_or_else(
             || {
                 format!(
-                    "runs agree (ARI {:.2}, worst {:.2}), every group returns in subsamples, \
-                 and a single population is improbable (p = {:.2})",
-                    evidence.ari, evidence.ari_worst, evidence.null_p
+                    "other runs vote for the same groups (ARI {:.2}), every group returns in subsamples, \
+                     valleys lie between them, and a single population is improbable (p = {:.2})",
+                    evidence.vote_ari, evidence.null_p
                 )
             },
             |f| f.1,
@@ -91,6 +105,7 @@ impl Verdict {
                 "{k} groups, with a doubt: {reason}. Report them together with this doubt; \
                  test them on new images."
             ),
+            Light::Red if k < 2 => format!("There are no groups to report: {reason}."),
             Light::Red => format!("Do not report these {k} groups: {reason}."),
         };
         Self { light, reason, sentence }
@@ -107,6 +122,15 @@ fn findings(e: &Evidence) -> Vec<(Light, String)> {
         let reason = format!(
             "a single population explains the table as well (p = {:.2}, should be at most {NULL_LEVEL})",
             e.null_p
+        );
+        findings.push((Light::Red, reason));
+    }
+    // A Gaussian population is told apart by its tightness, one of any other shape by its missing valleys.
+    if e.null_p <= NULL_LEVEL && e.valley_p > NULL_LEVEL {
+        let reason = format!(
+            "no valley lies between any two of them: one population that is not Gaussian (skewed, say) explains \
+             the table as well (p = {:.2}, should be at most {NULL_LEVEL})",
+            e.valley_p
         );
         findings.push((Light::Red, reason));
     }
@@ -132,24 +156,53 @@ fn findings(e: &Evidence) -> Vec<(Light, String)> {
     if e.ari < MODERATE {
         let reason = format!("runs disagree on the groups (ARI {:.2}, below {MODERATE})", e.ari);
         findings.push((Light::Red, reason));
-    } else if e.ari < EXCELLENT || e.ari_worst < MODERATE {
+    } else if e.vote_ari < EXCELLENT {
         let reason = format!(
-            "some runs find other groups (ARI {:.2}, worst {:.2}; {EXCELLENT} and {MODERATE} wanted)",
-            e.ari, e.ari_worst
+            "other runs would vote for other groups (ARI {:.2} between the votes of two halves, {EXCELLENT} wanted)",
+            e.vote_ari
+        );
+        findings.push((Light::Amber, reason));
+    } else if e.undecided > UNDECIDED {
+        let reason = format!(
+            "the runs cannot decide on {:.0} % of the objects ({:.0} % allowed)",
+            100.0 * e.undecided,
+            100.0 * UNDECIDED
+        );
+        findings.push((Light::Amber, reason));
+    }
+    if let Some((a, b, p)) = e.touching.filter(|_| e.valley_p <= NULL_LEVEL) {
+        let reason = format!(
+            "no valley lies between groups {} and {}: the border is K-means' own (p = {p:.2}, should be at most \
+             {NULL_LEVEL})",
+            a.min(b),
+            a.max(b)
         );
         findings.push((Light::Amber, reason));
     }
     if e.silhouette < NO_STRUCTURE {
-        let reason = format!(
-            "the groups touch or overlap (silhouette {:.2}, below {NO_STRUCTURE})",
-            e.silhouette
-        );
+        let reason =
+            format!("the groups overlap (silhouette {:.2}, below {NO_STRUCTURE})", e.silhouette);
         findings.push((Light::Amber, reason));
     }
     if e.agreement < REPRODUCED {
         let reason = format!(
             "the measured features predict the groups only {:.0} % of the time (90 % wanted)",
             100.0 * e.agreement
+        );
+        findings.push((Light::Amber, reason));
+    }
+    if let [first, rest @ ..] = e.alone.as_slice() {
+        let reason = format!(
+            "the groups are those of {first}{} alone: grouped without, no feature knows of them",
+            rest.iter().map(|name| format!(" and {name}")).collect::<String>()
+        );
+        findings.push((Light::Amber, reason));
+    }
+    if let Some(share) = e.measurement.filter(|&share| share > MOVED_BY_MEASURING) {
+        let reason = format!(
+            "measured a pixel larger or smaller, {:.0} % of the objects change their group ({:.0} % allowed)",
+            100.0 * share,
+            100.0 * MOVED_BY_MEASURING
         );
         findings.push((Light::Amber, reason));
     }
@@ -164,10 +217,15 @@ mod tests {
         k: 2,
         silhouette: 0.58,
         null_p: 0.01,
+        valley_p: 0.01,
+        touching: None,
         ari: 0.97,
-        ari_worst: 0.94,
+        vote_ari: 0.99,
+        undecided: 0.0,
         jaccard: vec![0.98, 0.95],
         agreement: 0.98,
+        alone: Vec::new(),
+        measurement: None,
     };
 
     #[test]
@@ -181,8 +239,15 @@ mod tests {
         assert_eq!(light(|e| e.null_p = 0.4), Light::Red);
         assert_eq!(light(|e| e.jaccard[1] = 0.5), Light::Red);
         assert_eq!(light(|e| e.jaccard[1] = 0.7), Light::Amber);
+        assert_eq!(light(|e| e.valley_p = 0.4), Light::Red);
+        assert_eq!(light(|e| e.touching = Some((2, 1, 0.3))), Light::Amber);
+        assert_eq!(light(|e| e.alone = vec!["area".into()]), Light::Amber);
+        assert_eq!(light(|e| e.measurement = Some(0.2)), Light::Amber);
+        assert_eq!(light(|e| e.measurement = Some(0.05)), Light::Green);
+        assert_eq!(light(|e| e.k = 1), Light::Red);
         assert_eq!(light(|e| e.ari = 0.5), Light::Red);
-        assert_eq!(light(|e| e.ari_worst = 0.4), Light::Amber);
+        assert_eq!(light(|e| e.vote_ari = 0.8), Light::Amber);
+        assert_eq!(light(|e| e.undecided = 0.2), Light::Amber);
         assert_eq!(light(|e| e.silhouette = 0.1), Light::Amber);
         assert_eq!(light(|e| e.agreement = 0.8), Light::Amber);
     }

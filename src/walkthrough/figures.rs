@@ -5,8 +5,8 @@ use ndarray::{Array2, Axis};
 use super::Outcome;
 use crate::error::Result;
 use crate::report::figures::{
-    self, ColorBy, Correlation, Figure, Histograms, Loadings, Map, MapAxes, Ranking, Scree, Shap,
-    StabilityCard,
+    self, Biplot, ColorBy, Correlation, Figure, Histograms, Loadings, Map, MapAxes, Ranking, Scree,
+    Shap, StabilityCard,
 };
 
 /// Objects in a picture, at most; evenly spread, and the picture says so.
@@ -27,6 +27,7 @@ impl Outcome {
             ("scree", self.scree()),
             ("loadings", figures::loadings(&Loadings::of(&self.variance))),
             ("pca", self.map("PCA", &self.variance_sentence(), &self.pca_plane(), None)),
+            ("biplot", self.biplot()),
         ];
         if let Some(umap) = &self.umap {
             let sentence = self.umap_sentence().unwrap_or_default();
@@ -55,7 +56,7 @@ impl Outcome {
     }
 
     fn by_group(&self) -> ColorBy {
-        ColorBy::clusters(self.drawn(self.groups.stability.labels.iter()))
+        ColorBy::clusters(self.drawn(self.groups.stability.assigned().iter()))
     }
 
     fn histograms(&self) -> figures::Figure {
@@ -97,6 +98,12 @@ impl Outcome {
         })
     }
 
+    /// Objects and features in the plane of the first two components.
+    fn biplot(&self) -> Figure {
+        let all = Biplot::of(&self.pca, self.by_group());
+        figures::biplot(&Biplot { x: self.drawn(all.x.iter()), y: self.drawn(all.y.iter()), ..all })
+    }
+
     fn axis_title(&self, axis: usize) -> String {
         figures::component_title(axis, self.variance.components()[axis].share)
     }
@@ -121,6 +128,7 @@ impl Outcome {
                 .into_iter()
                 .zip(stability.jaccard.iter().copied())
                 .collect(),
+            sources: self.doubts().into_iter().map(|d| (d.source.to_owned(), d.moved)).collect(),
         })
     }
 

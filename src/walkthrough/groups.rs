@@ -15,7 +15,7 @@ use crate::table::Features;
 /// The largest number of groups that `auto` considers.
 const MAX_K: usize = 10;
 /// Share of the rows in a subsample.
-const SUBSAMPLE: f64 = 0.8;
+pub(super) const SUBSAMPLE: f64 = 0.8;
 /// Starts per subsample: a subsample asks what another sample finds, not what another start does.
 const SUBSAMPLE_STARTS: usize = 3;
 
@@ -85,7 +85,8 @@ impl Grouped {
         let (silhouette, null) = match (&choice, k) {
             (_, 1) => (None, None),
             (choice, _) => {
-                let known = choice.as_ref().filter(|c| c.clusters.labels() == groups.as_slice());
+                // A k that was chosen for its fit is judged with all k that were tried.
+                let known = choice.as_ref().filter(|c| c.best_k == k);
                 let null = match known {
                     Some(choice) => choice.null.clone(),
                     None => single_population(space, groups, recipe.null_tables, recipe.seed)?,
@@ -107,10 +108,11 @@ impl Grouped {
         Ok(outcome)
     }
 
-    /// Rows per group, in group order.
+    /// Rows assigned to each group, in group order.
     pub fn sizes(&self) -> Vec<usize> {
         let mut sizes = vec![0; self.k];
-        self.stability.labels.iter().for_each(|&label| sizes[label - 1] += 1);
+        let assigned = self.stability.assigned();
+        assigned.iter().filter(|l| **l > 0).for_each(|&label| sizes[label - 1] += 1);
         sizes
     }
 }

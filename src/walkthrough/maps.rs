@@ -46,6 +46,8 @@ impl UmapRuns {
         let runs = Umap::params(2)
             .n_neighbors(recipe.n_neighbors)
             .min_dist(recipe.min_dist)
+            .n_epochs(recipe.n_epochs)
+            .init(recipe.init.into())
             .progress(progress)
             .fit_many(features, &seeds)?;
         let stability = MapStability::of(&runs, features.matrix(), recipe.seed)?;

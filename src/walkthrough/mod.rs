@@ -3,15 +3,19 @@
 //! Table -> features -> explained variance -> maps -> groups -> features that separate them -> forest,
 //! and at every step how far it can be trusted.
 
+mod choices;
 mod figures;
 mod folder;
 mod groups;
+mod machine;
 mod maps;
+mod measurement;
 mod page;
 mod recipe;
 mod screen;
 mod summary;
 mod tables;
+mod trust;
 
 use linfa::traits::Fit;
 use ndarray::Array2;
@@ -23,13 +27,16 @@ use crate::explain::{Shap, TreeShap};
 use crate::image::{IntensityImage, LabelImage};
 use crate::progress::Progress;
 use crate::select::Selection;
-use crate::stability::{Evidence, Verdict};
+use crate::stability::{Interval, Verdict, classifier_agreement};
 use crate::table::{ColumnSummary, Columns, Features, Scaler, Table, describe_in, spearman};
 
+pub use choices::{Choices, GroupChoice, MapChoice};
 pub use folder::check_folder;
 pub use groups::Grouped;
+pub use machine::Machine;
 pub use maps::{TsneMap, UmapRuns};
-pub use recipe::{ClusterOn, Groups, Map, Recipe};
+pub use measurement::{Measurement, Reliability, Variant};
+pub use recipe::{ClusterOn, Groups, Map, Recipe, Start};
 
 /// Rows whose SHAP values are computed; evenly spread. Enough for a picture and for means to 1 %.
 const MAX_EXPLAINED_ROWS: usize = 2_000;
@@ -53,6 +60,8 @@ pub enum Step {
     Select,
     /// Forest, its validation and SHAP.
     Forest,
+    /// Other threads, other choices.
+    Doubts,
 }
 
 impl Step {
@@ -66,6 +75,7 @@ impl Step {
             Self::Groups => "groups",
             Self::Select => "features",
             Self::Forest => "forest",
+            Self::Doubts => "doubts",
         }
     }
 }
@@ -103,6 +113,14 @@ pub struct Outcome {
     pub selection: Option<Selection>,
     /// The classifier that repeats the grouping; `None` when there is one group only.
     pub forest: Option<Classifier>,
+    /// How far classifiers trained on different runs agree (Cohen's kappa); `None` when there is one group only.
+    pub conclusion: Option<Interval>,
+    /// Whether the number of threads enters the result.
+    pub machine: Option<Machine>,
+    /// What other choices would have given.
+    pub choices: Choices,
+    /// What measuring again would have given; `None` without the images, see [`with_measurement`](Self::with_measurement).
+    pub measurement: Option<Measurement>,
     /// What may be reported.
     pub verdict: Verdict,
     /// The label image that belongs to the table, if one was given.
@@ -162,30 +180,29 @@ impl Outcome {
 
         let umap = UmapRuns::draw(&features, recipe, progress(Step::Umap))?;
         let tsne = TsneMap::draw(&features, recipe, progress(Step::Tsne))?;
+        let above_noise = components(&pca, &variance)?;
         let space = match (recipe.cluster_on, &umap) {
-            (ClusterOn::Pca, _) => components(&pca, &variance)?,
+            (ClusterOn::Pca, _) => above_noise.clone(),
             (ClusterOn::Umap, Some(umap)) => umap.as_features()?,
             _ => features.clone(),
         };
         let groups = Grouped::find(&space, &features, recipe, &progress(Step::Groups))?;
 
         progress(Step::Select).report(1, 1);
-        let (mut selection, mut forest) = (None, None);
+        let (mut selection, mut forest, mut conclusion) = (None, None, None);
         if groups.k > 1 {
-            let chosen =
-                Selection::of(&features, &groups.runs, &groups.stability.labels, recipe.seed)?;
+            let vote = &groups.stability.labels;
+            let chosen = Selection::of(&features, &groups.runs, vote, recipe.seed)?;
             forest = Some(Classifier::grow(&raw, &groups, recipe, progress(Step::Forest))?);
+            let runs: Vec<&[usize]> = groups.runs.iter().map(|run| run.labels.as_slice()).collect();
+            conclusion = Some(classifier_agreement(&raw, &runs, vote, recipe.seed)?);
             selection = Some(chosen);
         }
-        let verdict = Verdict::of(&Evidence {
-            k: groups.k,
-            silhouette: groups.silhouette.unwrap_or(0.0),
-            null_p: groups.null.as_ref().map_or(1.0, |null| null.p_value),
-            ari: groups.stability.ari.value,
-            ari_worst: groups.stability.ari_worst,
-            jaccard: groups.stability.jaccard.clone(),
-            agreement: forest.as_ref().map_or(1.0, |f: &Classifier| f.oob_accuracy),
-        });
+        progress(Step::Doubts).report(1, 1);
+        let machine = Machine::check(&features, recipe, groups.k)?;
+        let others = choices::other_spaces(&raw, &features, &above_noise, recipe)?;
+        let choices = Choices::try_out(&space, &others, &features, &groups, umap.as_ref(), recipe)?;
+        let verdict = trust::verdict(&groups, selection.as_ref(), forest.as_ref(), None);
         Ok(Self {
             name: name.to_owned(),
             recipe: recipe.clone(),
@@ -202,11 +219,35 @@ impl Outcome {
             groups,
             selection,
             forest,
+            conclusion,
+            machine,
+            choices,
+            measurement: None,
             verdict,
             labels: None,
             image: None,
             is_segmented: false,
         })
+    }
+
+    /// Measures the objects again on outlines a pixel larger and smaller and, with images, on images half a pixel
+    /// aside, and judges how far the features and the groups depend on it. `channels` are the images with the names
+    /// their columns carry. A table whose features do not come from images stays as it is.
+    ///
+    /// # Errors
+    /// Images of another size than the labels.
+    pub fn with_measurement(
+        mut self,
+        labels: &LabelImage,
+        channels: &[(String, IntensityImage)],
+    ) -> Result<Self> {
+        if self.columns.key().is_some() {
+            self.measurement = Measurement::repeat(&self, labels, channels)?;
+            let moved = self.measurement.as_ref().and_then(Measurement::moved);
+            let (selection, forest) = (self.selection.as_ref(), self.forest.as_ref());
+            self.verdict = trust::verdict(&self.groups, selection, forest, moved);
+        }
+        Ok(self)
     }
 
     /// Links the label image whose labels are the keys of the table.
@@ -229,29 +270,21 @@ impl Outcome {
         Ok(self)
     }
 
-    /// As [`with_labels`](Self::with_labels), for labels found in an intensity image: they are written to
-    /// `labels.tif` with the rest.
+    /// Links the label image as [`with_labels`](Self::with_labels) does, shows the first of `channels` under its labels
+    /// in the report, and judges the measurement as [`with_measurement`](Self::with_measurement) does.
     ///
     /// # Errors
-    /// As [`with_labels`](Self::with_labels).
-    pub fn with_segmentation(self, labels: LabelImage) -> Result<Self> {
-        Ok(Self { is_segmented: true, ..self.with_labels(labels)? })
-    }
-}
-
-impl Outcome {
-    /// Shows an image under the labels of the report.
-    ///
-    /// # Errors
-    /// An image of another shape than the labels, or without them.
-    pub fn with_image(mut self, image: IntensityImage) -> Result<Self> {
-        let Some(labels) = &self.labels else {
-            return Err(Error::data("an image is shown under labels, and there are none")
-                .help("give the label image with --labels"));
-        };
-        image.check_same_shape("the label image", labels.grid())?;
-        self.image = Some(image);
-        Ok(self)
+    /// As both of them.
+    pub fn with_pixels(
+        self,
+        labels: LabelImage,
+        channels: Vec<(String, IntensityImage)>,
+    ) -> Result<Self> {
+        for (_, image) in &channels {
+            image.check_same_shape("the label image", labels.grid())?;
+        }
+        let outcome = self.with_measurement(&labels, &channels)?.with_labels(labels)?;
+        Ok(Self { image: channels.into_iter().next().map(|(_, image)| image), ..outcome })
     }
 }
 
@@ -295,14 +328,21 @@ fn components(pca: &Pca, variance: &ExplainedVariance) -> Result<Features> {
 
 impl Classifier {
     fn grow(raw: &Features, groups: &Grouped, recipe: &Recipe, progress: Progress) -> Result<Self> {
-        let labels = &groups.stability.labels;
+        // Objects whose group is not decided teach nothing about groups, unless there would be no groups without.
+        let stability = &groups.stability;
+        let mut labels = stability.assigned();
+        if (1..=groups.k).any(|group| !labels.contains(&group)) {
+            labels.clone_from(&stability.labels);
+        }
+        let decided: Vec<usize> = (0..raw.n_rows()).filter(|&row| labels[row] > 0).collect();
+        labels.retain(|&label| label > 0);
         let forest = RandomForest::params()
             .n_trees(recipe.n_trees)
             .max_depth(recipe.max_depth)
             .min_samples_leaf(recipe.min_samples_leaf)
             .seed(recipe.seed)
             .progress(progress)
-            .fit(&raw.labelled(labels)?)?;
+            .fit(&raw.select_rows(&decided).labelled(&labels)?)?;
         let step = raw.n_rows().div_ceil(MAX_EXPLAINED_ROWS).max(1);
         let shap_rows: Vec<usize> = (0..raw.n_rows()).step_by(step).collect();
         let shap = TreeShap::of(&forest).explain(&raw.select_rows(&shap_rows))?;

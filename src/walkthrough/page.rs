@@ -1,18 +1,21 @@
 //! The page of the walk-through: the story of the outcome, each part with what it does not show.
 
 use super::Outcome;
+use super::trust::percent;
 use crate::embed::procrustes;
 use crate::error::Result;
 use crate::image::{IntensityImage, LabelImage};
 use crate::report::figures::Figure;
 use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
-use crate::stability::{ClusterGrade, Light, unseen_share};
+use crate::stability::{ClusterGrade, Light, RELIABLE, unseen_share};
 use crate::table::numbers_of;
 
 /// Runs that the slider steps through, at most.
 const MAX_RUNS: usize = 10;
+/// Rows of a table that shows the strongest features only.
+const MAX_ROWS: usize = 8;
 /// Values of the linked view, at most: it must open from a mail.
-const MAX_VALUES: usize = 4_000_000;
+const MAX_VALUES: usize = 3_400_000;
 
 impl Outcome {
     /// The report as one self-contained HTML file.
@@ -53,12 +56,7 @@ impl Outcome {
         };
         let mut sections = vec![
             with(self.table_section(), &["correlation"]),
-            with(
-                Section::new("What the components explain")
-                    .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
-                    .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places."),
-                &["scree", "loadings", "pca"],
-            ),
+            with(self.variance_section(), &["scree", "loadings", "biplot"]),
         ];
         if let Some(umap) = &self.umap {
             let section = Section::new("The map, drawn many times")
@@ -72,6 +70,10 @@ impl Outcome {
                     umap.runs.len(),
                     100.0 * unseen_share(umap.runs.len())
                 ));
+            let rows = by_strength(self.features.names(), &umap.r_squared);
+            let section = section
+                .says("The axes have no explained variance. The table has the features that a straight line over both of them explains best (R\u{b2}; all are in summary.json).")
+                .table(["feature", "R\u{b2} on the map"], rows);
             sections.push(with(section, &["umap"]));
         }
         if self.tsne.is_some() {
@@ -108,7 +110,7 @@ impl Outcome {
             .filter_map(|name| self.summaries.iter().find(|s| s.name == *name))
             .map(|s| {
                 let number = |v: Option<f64>| v.map_or(String::new(), significant);
-                vec![
+                let mut row = vec![
                     s.name.clone(),
                     s.unit.clone(),
                     count(s.count),
@@ -119,27 +121,133 @@ impl Outcome {
                     number(s.median),
                     number(s.max),
                     crate::report::sparkline(&s.histogram),
-                ]
+                ];
+                if let Some(measurement) = &self.measurement {
+                    let icc = measurement.reliability.iter().find(|r| r.feature == s.name);
+                    let icc = icc.and_then(|r| r.icc);
+                    row.push(icc.map_or(String::new(), |icc| {
+                        let low = if icc < RELIABLE { " !" } else { "" };
+                        format!("{icc:.2}{low}")
+                    }));
+                }
+                row
             })
             .collect();
+        let head =
+            ["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"];
+        let head = head.into_iter().chain(self.measurement.as_ref().map(|_| "ICC"));
         let mut section = Section::new("What is in the table")
             .says(format!(
                 "Left out of the analysis: {}.",
                 nothing_if_empty(&self.columns.left_out())
             ))
-            .table(
-                ["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"],
-                rows,
-            );
+            .table(head, rows);
         if self.n_left_out() > 0 {
             section = section.says(format!(
                 "{} rows miss a feature and take no part; they are kept in the tables with cluster 0.",
                 count(self.n_left_out())
             ));
         }
+        if self.measurement.is_some() {
+            section = section.says(format!(
+                "ICC: the share of a feature's spread that is due to the objects when they are measured again with outlines a pixel larger and smaller (and images half a pixel aside); below {RELIABLE} another segmentation would say something else.",
+            ));
+        }
         section.doubt(
             "Features that move together (dark blocks) count several times in every distance.",
         )
+    }
+
+    /// Components with intervals, the rules for how many to keep, and what each is made of.
+    fn variance_section(&self) -> Section {
+        let variance = &self.variance;
+        let rules = variance.stop_rules();
+        let keep = |rule: &str, n: usize| vec![rule.to_owned(), n.to_string()];
+        let swaps: Vec<String> = variance
+            .components()
+            .iter()
+            .take(rules.parallel_analysis.max(2))
+            .enumerate()
+            .filter(|(_, component)| component.interchangeable_with_next)
+            .map(|(i, _)| format!("PC{} and PC{}", i + 1, i + 2))
+            .collect();
+        let swaps = match swaps.as_slice() {
+            [] => "No two of them are interchangeable.".to_owned(),
+            some => format!(
+                "Interchangeable, so that only the plane they span means something: {}.",
+                some.join(", ")
+            ),
+        };
+        let (low, high) = variance.loadings_interval();
+        let shown = variance.loadings().nrows().min(2);
+        let cell = |c: usize, f: usize| {
+            format!("{:.2} [{:.2}, {:.2}]", variance.loadings()[[c, f]], low[[c, f]], high[[c, f]])
+        };
+        let weight =
+            |f: usize| (0..shown).map(|c| variance.loadings()[[c, f]].abs()).fold(0.0, f64::max);
+        let mut heaviest: Vec<usize> = (0..variance.feature_names().len()).collect();
+        heaviest.sort_by(|&a, &b| weight(b).total_cmp(&weight(a)).then(a.cmp(&b)));
+        let loadings = heaviest
+            .into_iter()
+            .take(MAX_ROWS)
+            .map(|f| {
+                let name = std::iter::once(variance.feature_names()[f].clone());
+                name.chain((0..shown).map(|c| cell(c, f))).collect()
+            })
+            .collect();
+        let head = ["heaviest features", "in PC1 [95 %]", "in PC2 [95 %]"];
+        Section::new("What the components explain")
+            .says("The bars are shares of all variance, with the interval in which they fall when the objects are drawn again; the line is what unrelated features would give.")
+            .table(
+                ["rule", "components to look at"],
+                vec![
+                    keep("parallel analysis: more than unrelated features give", rules.parallel_analysis),
+                    keep("broken stick: more than a stick broken at random gives", rules.broken_stick),
+                    keep("Marchenko-Pastur: above the edge of pure noise", rules.marchenko_pastur),
+                    keep("80 % of the variance", rules.eighty_percent),
+                    keep("90 % of the variance", rules.ninety_percent),
+                ],
+            )
+            .says(format!(
+                "The {} features spread their variance like {:.1} independent ones. {swaps}",
+                self.features.n_features(),
+                variance.effective_features()
+            ))
+            .table(head.into_iter().take(1 + shown), loadings)
+            .doubt("Components beyond the line are noise; two neighbours whose intervals overlap may trade places.")
+    }
+
+    /// What was changed, by source of doubt, and the objects that change group.
+    fn doubts_table(&self) -> Vec<Vec<String>> {
+        let stability = &self.groups.stability;
+        let row = |source: &str, change: String, moved: Option<f64>| {
+            let moved = moved.map_or("not known".to_owned(), percent);
+            vec![source.to_owned(), change, moved]
+        };
+        let same = self.machine.as_ref().filter(|machine| machine.same_bits).map(|_| 0.0);
+        let (runs, samples) = (stability.n_runs, stability.n_subsamples);
+        let mut rows = vec![
+            row("machine", "the same steps on 1, 2 and 7 threads".to_owned(), same),
+            row(
+                "seed",
+                format!("one of {runs} runs in place of all"),
+                Some(stability.single_run_differs),
+            ),
+            row(
+                "sample",
+                format!("{samples} times 80 % of the objects"),
+                Some(stability.subsample_differs),
+            ),
+        ];
+        match &self.measurement {
+            Some(measurement) => rows.extend(
+                measurement.variants.iter().map(|v| row("measurement", v.change.clone(), v.moved)),
+            ),
+            None => rows.push(row("measurement", "needs the label image".to_owned(), None)),
+        }
+        let choices = self.choices.groups.iter();
+        rows.extend(choices.map(|c| row("choices", c.choice.clone(), Some(c.moved))));
+        rows
     }
 
     fn groups_section(&self) -> Section {
@@ -173,6 +281,14 @@ impl Outcome {
                 100.0 * stability.single_run_differs,
                 count(stability.n_changing)
             ))
+            .says(match stability.n_undecided {
+                0 => "Every object is assigned: on none are the runs so divided that as many others could vote otherwise.".to_owned(),
+                n => format!(
+                    "{} objects are not assigned (cluster 0): the runs are so divided on them that as many others could vote otherwise.",
+                    count(n)
+                ),
+            })
+            .table(["source", "what was changed", "objects that change group"], self.doubts_table())
             .doubt(match self.verdict.light {
                 Light::Green => "K-means looks for round groups of like size and cuts other shapes \
                                  apart; whether the groups mean anything, only new images can tell."
@@ -199,6 +315,7 @@ impl Outcome {
             column("pca_1", "", pick(self.pca.coordinates().column(1))),
         ];
         let mut axes = ("pca_0".to_owned(), "pca_1".to_owned());
+        let assigned = self.groups.stability.assigned();
         let mut runs = Vec::new();
         if let Some(umap) = &self.umap {
             let shown = umap.medoid();
@@ -222,7 +339,7 @@ impl Outcome {
             key: self.columns.key().unwrap_or_default().to_owned(),
             keys: self.keys(&rows),
             columns,
-            groups: rows.iter().map(|&row| self.groups.stability.labels[row]).collect(),
+            groups: rows.iter().map(|&row| assigned[row]).collect(),
             axes,
             image: self.labels.as_ref().and_then(|labels| layer(labels, self.image.as_ref())),
             runs,
@@ -255,6 +372,17 @@ fn layer(labels: &LabelImage, image: Option<&IntensityImage>) -> Option<LabelLay
     };
     let brightness = image.map(|i| i.pixels().to_f32()).unwrap_or_default();
     Some(LabelLayer { width, height, labels: labels.pixels().to_vec(), brightness })
+}
+
+/// Names with their values, the highest first.
+fn by_strength(names: &[String], values: &[f64]) -> Vec<Vec<String>> {
+    let mut pairs: Vec<(&String, f64)> = names.iter().zip(values.iter().copied()).collect();
+    pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
+    pairs
+        .into_iter()
+        .take(MAX_ROWS)
+        .map(|(name, value)| vec![name.clone(), format!("{value:.2}")])
+        .collect()
 }
 
 fn what_next() -> Section {

@@ -8,6 +8,8 @@ use crate::report::screen::{FeatureRow, Screen, Style};
 use crate::stability::NULL_LEVEL;
 use crate::table::redundancies;
 
+/// Median Procrustes disparity to the map that is shown above which the pictures differ at large.
+pub(super) const ISLANDS_MOVE: f64 = 0.2;
 /// Features that move together more tightly than this say the same.
 const SAME: f64 = 0.95;
 
@@ -40,6 +42,7 @@ impl Outcome {
                 .findings()
                 .into_iter()
                 .filter(|(label, _)| repeated.contains(&label.as_str()))
+                .chain(self.source_lines())
                 .collect(),
             verdict: Some((self.verdict.light, self.verdict.sentence.clone())),
             notes: self.notes(),
@@ -70,6 +73,9 @@ impl Outcome {
         findings
             .extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
         findings.extend(self.forest_sentence().map(|s| ("Forest".to_owned(), s)));
+        if self.groups.k > 1 {
+            findings.push(("Doubt".to_owned(), self.doubts_sentence()));
+        }
         findings
     }
 
@@ -103,12 +109,21 @@ impl Outcome {
             1 => "1 object does not".to_owned(),
             n => format!("{} objects do not", count(n)),
         };
+        let turned = match map.procrustes_median {
+            d if d > ISLANDS_MOVE => {
+                format!("; islands stand elsewhere each time (Procrustes {d:.2})")
+            }
+            _ => String::new(),
+        };
         Some(match map.resolution {
             Some(band) if band.from == 1 => {
-                format!("{} runs: even nearest neighbours keep their place; {moving}", map.n_runs)
+                format!(
+                    "{} runs: even nearest neighbours keep their place; {moving}{turned}",
+                    map.n_runs
+                )
             }
             Some(band) => format!(
-                "{} runs: groups of {} objects and larger keep their place; {moving}",
+                "{} runs: groups of {} objects and larger keep their place; {moving}{turned}",
                 map.n_runs,
                 count(band.from),
             ),
@@ -140,13 +155,17 @@ impl Outcome {
         let chosen = if groups.choice.is_some() { "" } else { " as asked" };
         let stability = &groups.stability;
         let agree = if stability.agree() { "agree" } else { "do not all agree" };
+        let open = match stability.n_undecided {
+            0 => String::new(),
+            n => format!("; {} objects are not assigned", count(n)),
+        };
         let p = match null.p_value {
             p if p < 0.01 => "p < 0.01".to_owned(),
             p => format!("p = {p:.2}"),
         };
         format!(
             "k = {}{chosen} (silhouette {silhouette:.2}); {} runs {agree} (ARI {:.2}, worst {:.2}); \
-             {population} ({p})",
+             {population} ({p}){open}",
             groups.k, stability.n_runs, stability.ari.value, stability.ari_worst,
         )
     }
@@ -168,6 +187,7 @@ impl Outcome {
                 count(self.table.frame.height()),
             ));
         }
+        notes.extend(self.unreliable_sentence());
         notes
     }
 }

@@ -77,13 +77,11 @@ impl Outcome {
     fn pca_json(&self) -> Value {
         let explained = self.variance.components();
         let rules = self.variance.stop_rules();
-        let components: Vec<Vec<f64>> =
-            self.pca.components().outer_iter().map(|row| row.to_vec()).collect();
         json!({
             "explained_variance": self.pca.explained_variance().to_vec(),
             "explained_variance_ratio": self.pca.explained_variance_ratio().to_vec(),
             "total_variance": self.pca.total_variance(),
-            "components": components,
+            "components": rows_of(self.pca.components()),
             "features": self.features.names(),
             "intervals": explained.iter().map(|c| c.interval).collect::<Vec<_>>(),
             "noise": explained.iter().map(|c| c.noise).collect::<Vec<_>>(),
@@ -97,6 +95,8 @@ impl Outcome {
                 "ninety_percent": rules.ninety_percent,
             },
             "effective_features": self.variance.effective_features(),
+            "loadings_low": rows_of(self.variance.loadings_interval().0),
+            "loadings_high": rows_of(self.variance.loadings_interval().1),
         })
     }
 
@@ -135,6 +135,8 @@ impl Outcome {
                     "silhouette": c.silhouette,
                     "gap": c.gap,
                     "gap_error": c.gap_error,
+                    "p_value": c.p_value,
+                    "valley_p_value": c.valley_p,
                 })
             };
             let candidates: Vec<Value> = c.candidates.iter().map(candidate).collect();
@@ -150,12 +152,14 @@ impl Outcome {
                 "observed": single.observed,
                 "n_tables": single.simulated.len(),
                 "n_rows": single.n_rows,
+                "valleys": single.valleys,
             })
         });
         json!({
             "k": groups.k,
             "choice": choice,
             "sizes": groups.sizes(),
+            "not_assigned": groups.stability.n_undecided,
             "inertia": groups.inertia,
             "silhouette": groups.silhouette,
             "single_population": population,
@@ -175,26 +179,13 @@ impl Outcome {
         })
     }
 
-    fn trust_json(&self) -> Value {
-        let groups = &self.groups;
-        let map = self.umap.as_ref().map(|u| &u.stability);
-        json!({
-            "light": self.verdict.light,
-            "reason": self.verdict.reason,
-            "sentence": self.verdict.sentence,
-            "null_p_value": groups.null.as_ref().map(|single| single.p_value),
-            "ari_mean": groups.stability.ari.value,
-            "ari_worst": groups.stability.ari_worst,
-            "ambiguous_pairs": groups.stability.ambiguous_pairs,
-            "jaccard": groups.stability.jaccard,
-            "single_run_differs": groups.stability.single_run_differs,
-            "map_resolution": map.and_then(|m| m.resolution),
-            "objects_that_move": map.map(|m| m.n_moving),
-        })
-    }
-
     /// `{feature: value}`.
     fn by_feature(&self, values: &[f64]) -> serde_json::Map<String, Value> {
         self.features.names().iter().cloned().zip(values.iter().map(|&v| json!(v))).collect()
     }
+}
+
+/// A matrix as a list of rows.
+fn rows_of(matrix: ndarray::ArrayView2<f64>) -> Vec<Vec<f64>> {
+    matrix.outer_iter().map(|row| row.to_vec()).collect()
 }

@@ -38,7 +38,7 @@ impl Outcome {
             optional_column(name, n_rows, rows, values.iter().map(|&v| Some(v)))
         };
         let mut columns = vec![
-            labels("cluster", &stability.labels),
+            labels("cluster", &stability.assigned()),
             numbers("cluster_confidence", &stability.confidence),
         ];
         columns.extend(self.forest.as_ref().map(|f| labels("predicted_cluster", &f.predicted)));

@@ -1,10 +1,11 @@
-"""Writes groups.json: what scikit-learn 1.9.1, scipy 1.17.1 and numpy 2.4.6 say about small tables.
+"""Writes groups.json: what scikit-learn 1.9.1, scipy 1.17.1, numpy 2.4.6 and diptest 0.12.0 say about small tables.
 
 usage: python make_groups.py      (any recent versions agree to the tolerances of the tests)
 """
 import json, os
 
 import numpy as np
+from diptest import dipstat
 from scipy.spatial import procrustes
 from sklearn.cluster import DBSCAN, OPTICS, KMeans, cluster_optics_dbscan
 from sklearn.datasets import load_iris, load_wine
@@ -67,7 +68,18 @@ def maps():
     return {"a": a.tolist(), "b": b.tolist(), "disparity": disparity, "r_squared": r2}
 
 
+def dips():
+    draw = np.random.default_rng(15)
+    found = []
+    for n in [4, 9, 40, 200]:
+        heap = draw.normal(size=n)
+        for x in [heap, np.round(heap, 1), draw.uniform(size=n), draw.lognormal(size=n), np.where(heap > 0, heap + 4, heap)]:
+            x = np.round(x, 6)
+            found.append({"values": x.tolist(), "dip": dipstat(x)})
+    return found
+
+
 if __name__ == "__main__":
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "groups.json")
     with open(path, "w") as file:
-        json.dump({"agreement": agreement(), "tables": tables(), "maps": maps()}, file)
+        json.dump({"agreement": agreement(), "tables": tables(), "maps": maps(), "dips": dips()}, file)

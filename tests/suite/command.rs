@@ -69,7 +69,21 @@ fn the_main_job_writes_what_it_promises() {
     let summary: Value =
         serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(summary["schema_version"], 1);
-    assert!(["green", "amber", "red"].contains(&summary["trust"]["light"].as_str().unwrap()));
+    let trust = &summary["trust"];
+    assert!(["green", "amber", "red"].contains(&trust["light"].as_str().unwrap()));
+    let sources = &trust["sources"];
+    assert_eq!(sources["machine"]["same_bits"], true);
+    assert_eq!(sources["seed"]["groups"]["n_runs"], 50);
+    assert_eq!(sources["seed"]["maps"]["n_runs"], 20);
+    assert!(sources["seed"]["classifiers_kappa"]["value"].as_f64().unwrap() > 0.0);
+    assert_eq!(sources["sample"]["n_runs"], 50);
+    // The labels were given: they are measured again with outlines a pixel larger and smaller.
+    assert_eq!(sources["measurement"]["variants"].as_array().unwrap().len(), 2);
+    let area = sources["measurement"]["reliability"][0].clone();
+    assert!(area["feature"] == "area" && area["icc"].as_f64().unwrap() > 0.5, "{area}");
+    assert!(sources["choices"]["map"].as_array().unwrap().len() == 2);
+    let n_components = summary["pca"]["intervals"].as_array().unwrap().len();
+    assert!(n_components > 2 && summary["pca"]["loadings_low"].as_array().unwrap().len() > 2);
     let report = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.contains("Content-Security-Policy") && !report.contains("https://"));
 }

@@ -188,6 +188,13 @@ fn card() -> StabilityCard {
         band: Some((18, 300)),
         agreement: (0..50).map(|i| 0.9 + 0.1 * f64::from(i * 17 % 50) / 50.0).collect(),
         groups: vec![(160, 0.97), (140, 0.94), (31, 0.71)],
+        sources: vec![
+            ("machine".into(), Some(0.0)),
+            ("seed".into(), Some(0.012)),
+            ("sample".into(), Some(0.035)),
+            ("measurement".into(), None),
+            ("choices".into(), Some(0.11)),
+        ],
     }
 }
 

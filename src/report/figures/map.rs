@@ -264,14 +264,16 @@ impl Biplot {
     /// # Panics
     /// When fewer than two components were kept.
     pub fn of(pca: &Pca, color: ColorBy) -> Self {
-        let shares = pca.explained_variance_ratio();
+        let (shares, values) = (pca.explained_variance_ratio(), pca.explained_variance());
         let (scores, weights) = (pca.coordinates(), pca.components());
-        let arrows = pca.feature_names().iter().enumerate();
+        // For features on one scale: their correlations with the components.
+        let along = |axis: usize, feature: usize| weights[[axis, feature]] * values[axis].sqrt();
+        let names = pca.feature_names().iter().enumerate();
         Self {
             x: scores.column(0).to_vec(),
             y: scores.column(1).to_vec(),
             color,
-            arrows: arrows.map(|(j, f)| (f.clone(), weights[[0, j]], weights[[1, j]])).collect(),
+            arrows: names.map(|(f, name)| (name.clone(), along(0, f), along(1, f))).collect(),
             axes: (component_title(0, shares[0]), component_title(1, shares[1])),
         }
     }

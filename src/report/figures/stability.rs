@@ -34,6 +34,8 @@ pub struct StabilityCard {
     pub agreement: Vec<f64>,
     /// Size and Jaccard stability (over subsamples) of each group 1..k.
     pub groups: Vec<(usize, f64)>,
+    /// Sources of doubt, and the share of objects that change group with each; `None` where it is not known.
+    pub sources: Vec<(String, Option<f64>)>,
 }
 
 /// Draws a [`StabilityCard`].
@@ -42,7 +44,8 @@ pub fn stability(card: &StabilityCard) -> Figure {
     let letters = Lettering::new(15.0).bold();
     let lines = wrapped(&card.sentence, &letters, 590.0);
     let head = 58.0 + 20.0 * lines.len().max(1) as f64;
-    let mut figure = Figure::new(title, 720.0, head + 330.0);
+    let foot = if card.sources.is_empty() { 0.0 } else { 52.0 + 20.0 * card.sources.len() as f64 };
+    let mut figure = Figure::new(title, 720.0, head + 330.0 + foot);
     figure.header("");
     for (i, light) in [Light::Green, Light::Amber, Light::Red].into_iter().enumerate() {
         let at = (28.0 + 24.0 * i as f64, 62.0);
@@ -60,7 +63,38 @@ pub fn stability(card: &StabilityCard) -> Figure {
     neighbourhoods(&mut figure, card, &frame);
     let right = Frame { left: 476.0, top, right: 704.0, bottom: head + 274.0 };
     groups(&mut figure, card, &right);
+    let below = Frame { left: 126.0, top: head + 368.0, right: 704.0, bottom: head + 310.0 + foot };
+    sources(&mut figure, card, &below);
     figure
+}
+
+/// The share of objects that change group, one bar for each source of doubt.
+fn sources(figure: &mut Figure, card: &StabilityCard, frame: &Frame) {
+    if card.sources.is_empty() {
+        return;
+    }
+    let heading = "Objects that change group, by what is changed";
+    figure.text((16.0, frame.top - 14.0), heading, medium().bold());
+    let largest = card.sources.iter().filter_map(|s| s.1).fold(0.1, f64::max);
+    let x = frame.across(0.0, largest * 1.12);
+    let step = frame.height() / card.sources.len() as f64;
+    for (i, (name, share)) in card.sources.iter().enumerate() {
+        let y = frame.top + step * (i as f64 + 0.5);
+        let end = Anchor::End;
+        figure.text((frame.left - 8.0, y + 4.0), name, small().anchor(end).ink(INK));
+        let bar = x.at(share.unwrap_or(0.0));
+        if share.is_some_and(|share| share > 0.0) {
+            figure.rect((frame.left, y - 6.0), (bar, y + 6.0), ACCENT);
+        }
+        let value = match share {
+            None => "not known".to_owned(),
+            Some(0.0) => "none".to_owned(),
+            Some(share) => format!("{} %", digits(100.0 * share, 1)),
+        };
+        figure.text((bar + 6.0, y + 4.0), value, small().ink(INK));
+    }
+    let line = vec![(frame.left, frame.top), (frame.left, frame.bottom)];
+    figure.line(line, GRID);
 }
 
 /// Overlap over neighbourhood size, on a logarithmic axis.

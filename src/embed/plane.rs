@@ -1,0 +1,174 @@
+//! Points of a map enter; the nearest others of each leave, exactly, without comparing all with all.
+
+use std::collections::BinaryHeap;
+
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+
+/// Points that are compared one by one.
+const LEAF: usize = 12;
+/// Queries per task; queries of a task lie side by side on the map.
+const TASK: usize = 256;
+
+/// For each row of `points`, the `k` nearest other rows, in no particular order; the smaller index among equally
+/// near ones. Shape `(n_rows, k)`, k at most n - 1. Meant for maps: the work grows fast with the columns.
+pub(crate) fn nearest_on_map(points: ArrayView2<'_, f64>, k: usize) -> Array2<u32> {
+    let n = points.nrows();
+    let k = k.min(n.saturating_sub(1));
+    let tree = Tree::new(points);
+    let found: Vec<Vec<u32>> = (0..n.div_ceil(TASK))
+        .into_par_iter()
+        .map(|task| {
+            let mut nearest = Vec::with_capacity(TASK * k);
+            for query in task * TASK..n.min((task + 1) * TASK) {
+                let mut near = Nearest { k, query, heap: BinaryHeap::with_capacity(k + 1) };
+                tree.search(1, 0..n, &mut near);
+                nearest.extend(near.heap.into_iter().map(|(_, i)| i));
+            }
+            nearest
+        })
+        .collect();
+    let mut nearest = Array2::zeros((n, k));
+    let rows = found.iter().flat_map(|task| task.chunks_exact(k.max(1)));
+    for (&i, row) in tree.order.iter().zip(rows) {
+        nearest.row_mut(i as usize).iter_mut().zip(row).for_each(|(slot, &j)| *slot = j);
+    }
+    nearest
+}
+
+/// Halves, quarters, ... of the points, apart along the column in which they spread most.
+struct Tree {
+    n_columns: usize,
+    /// The points in the order of the leaves, and the rows they come from.
+    points: Vec<f64>,
+    order: Vec<u32>,
+    /// Lowest and highest corner of every part; those of part i are parts 2 i and 2 i + 1.
+    boxes: Vec<[Vec<f64>; 2]>,
+}
+
+impl Tree {
+    fn new(points: ArrayView2<'_, f64>) -> Self {
+        let (n, d) = points.dim();
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        let mut boxes = vec![[Vec::new(), Vec::new()]; 2];
+        split(points, &mut order, 1, &mut boxes);
+        let mut sorted = Vec::with_capacity(n * d);
+        order.iter().for_each(|&i| sorted.extend(points.row(i as usize)));
+        Self { n_columns: d, points: sorted, order, boxes }
+    }
+
+    fn point(&self, place: usize) -> &[f64] {
+        &self.points[place * self.n_columns..][..self.n_columns]
+    }
+
+    fn search(&self, part: usize, range: std::ops::Range<usize>, near: &mut Nearest) {
+        if range.len() <= LEAF {
+            let own = near.query;
+            let query = self.point(own);
+            for place in range.filter(|&place| place != own) {
+                let gaps = self.point(place).iter().zip(query).map(|(a, b)| (a - b) * (a - b));
+                near.offer((gaps.sum::<f64>().to_bits(), self.order[place]));
+            }
+            return;
+        }
+        let middle = range.start + range.len() / 2;
+        let halves = [(2 * part, range.start..middle), (2 * part + 1, middle..range.end)];
+        let gap = halves.each_ref().map(|half| self.gap(half.0, near.query));
+        let nearer = usize::from(gap[1] < gap[0]);
+        for half in [nearer, 1 - nearer] {
+            if near.may_gain(gap[half]) {
+                let (part, range) = halves[half].clone();
+                self.search(part, range, near);
+            }
+        }
+    }
+
+    /// Squared distance of a point to a part's box.
+    fn gap(&self, part: usize, query: usize) -> f64 {
+        let [low, high] = &self.boxes[part];
+        let point = self.point(query).iter();
+        let outside = point.zip(low).zip(high).map(|((x, low), high)| x - x.clamp(*low, *high));
+        outside.map(|gap| gap * gap).sum()
+    }
+}
+
+fn split(
+    points: ArrayView2<'_, f64>,
+    order: &mut [u32],
+    part: usize,
+    boxes: &mut Vec<[Vec<f64>; 2]>,
+) {
+    let bound = |of: fn(f64, f64) -> f64, start: f64| -> Vec<f64> {
+        let column = |c: usize| order.iter().map(|&i| points[[i as usize, c]]).fold(start, of);
+        (0..points.ncols()).map(column).collect()
+    };
+    let (low, high) = (bound(f64::min, f64::INFINITY), bound(f64::max, f64::NEG_INFINITY));
+    let spread = |c: usize| high[c] - low[c];
+    let widest = (1..low.len()).fold(0, |w, c| if spread(c) > spread(w) { c } else { w });
+    if boxes.len() <= part {
+        boxes.resize(part + 1, [Vec::new(), Vec::new()]);
+    }
+    boxes[part] = [low, high];
+    if order.len() > LEAF {
+        let middle = order.len() / 2;
+        let value = |i: &u32| points[[*i as usize, widest]];
+        order.select_nth_unstable_by(middle, |a, b| value(a).total_cmp(&value(b)).then(a.cmp(b)));
+        let (left, right) = order.split_at_mut(middle);
+        split(points, left, 2 * part, boxes);
+        split(points, right, 2 * part + 1, boxes);
+    }
+}
+
+/// The best so far; the worst of them on top.
+struct Nearest {
+    k: usize,
+    query: usize,
+    /// Bits of squared distances, which sort as they do, and rows.
+    heap: BinaryHeap<(u64, u32)>,
+}
+
+impl Nearest {
+    fn offer(&mut self, candidate: (u64, u32)) {
+        if self.heap.len() < self.k {
+            self.heap.push(candidate);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && candidate < *worst
+        {
+            *worst = candidate;
+        }
+    }
+
+    /// Whether points this far away (squared) could be among the nearest.
+    fn may_gain(&self, gap: f64) -> bool {
+        self.heap.len() < self.k || self.heap.peek().is_some_and(|worst| gap.to_bits() <= worst.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn finds_what_sorting_all_distances_finds_ties_included() {
+        let mut stream = Seed::new(6).stream("plane", 0);
+        // A coarse grid has many equal distances and equal points.
+        let map = Array2::from_shape_simple_fn((700, 2), || (stream.normal() * 6.0).round());
+        for k in [1, 7, 40] {
+            let found = nearest_on_map(map.view(), k);
+            for i in 0..700 {
+                let distance = |j: usize| {
+                    map.row(i).iter().zip(map.row(j)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+                };
+                let mut all: Vec<usize> = (0..700).filter(|&j| j != i).collect();
+                all.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(a.cmp(&b)));
+                all.truncate(k);
+                all.sort_unstable();
+                let mut row: Vec<usize> = found.row(i).iter().map(|&j| j as usize).collect();
+                row.sort_unstable();
+                assert_eq!(row, all, "row {i}, k {k}");
+            }
+        }
+        assert_eq!(nearest_on_map(map.slice(ndarray::s![..1, ..]), 3).dim(), (1, 0));
+    }
+}
