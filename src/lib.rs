@@ -4,11 +4,14 @@
 //! ```text
 //! IntensityImage --Segmentation--> LabelImage --Regions--> DataFrame --Columns--> Features
 //!                                                                                     |
-//!     Pca, Umap, Tsne          KMeans          RandomForest          TreeShap    <----+
-//!            |                    |                 |                    |
-//!       MapStability       GroupStability       Selection             Report
-//!            \____________________|_________________/
-//!                              Verdict
+//!        +-----------------------+---------------------+-----------------------+------+
+//!        |                       |                     |                       |
+//! Pca, Umap, Tsne             KMeans             RandomForest, Model       Selection
+//!        |                       |                     |                       |
+//!  MapStability           GroupStability            TreeShap                   |
+//!        +-----------------------+---------------------+-----------------------+
+//!                                           |
+//!                                    Verdict, Report
 //! ```
 //!
 //! Modules in the order in which data flows, each importing only from those before it: [`image`],
