@@ -9,3 +9,8 @@ check:
 book:
     cargo test --release --test suite book
     mdbook build book
+
+# The picture of the report in the README and the book.
+screenshot:
+    cargo run --release -- datasets/blobs.csv -q -o target/screenshot --overwrite
+    chromium --headless --no-sandbox --hide-scrollbars --window-size=1366,768 --virtual-time-budget=4000 --screenshot=book/src/report.png "file://$PWD/target/screenshot/report.html"

@@ -1,17 +1,24 @@
 //! From label images and measurement tables to a biological hypothesis that holds when the analysis
 //! is run again.
 //!
-//! Modules stand in the order in which data flows; each imports only from those above it:
-//!
 //! ```text
-//! image -> segment -> regions -> table -> embed -> cluster -> classify -> explain
-//!                                  |         \________|__________|__________/
-//!                               Features        select, stability, report, walkthrough
+//! IntensityImage --Segmentation--> LabelImage --Regions--> DataFrame --Columns--> Features
+//!                                                                                     |
+//!        +-----------------------+---------------------+-----------------------+------+
+//!        |                       |                     |                       |
+//! Pca, Umap, Tsne             KMeans             RandomForest, Model       Selection
+//!        |                       |                     |                       |
+//!  MapStability           GroupStability            TreeShap                   |
+//!        +-----------------------+---------------------+-----------------------+
+//!                                           |
+//!                                    Verdict, Report
 //! ```
 //!
-//! A label image becomes a table of region properties, a table becomes [`table::Features`] (a finite,
-//! named matrix that is also a linfa dataset), and every estimator is `X::params(..).fit(&features)?`
-//! through linfa's `Fit`. The whole walk-through is [`walkthrough::Outcome::of`].
+//! Modules in the order in which data flows, each importing only from those before it: [`image`],
+//! [`segment`], [`regions`], [`table`], [`embed`], [`cluster`], [`classify`], [`explain`], [`select`],
+//! [`stability`], [`report`]; [`walkthrough::Outcome::of`] does all of it, from a table to a report.
+//! Every estimator is `X::params(..).setter(..).fit(&features)?` through linfa's `Fit`, so a pipeline
+//! is ordinary Rust with `?`. Errors name the file, the row or column, the value and the remedy.
 //!
 //! ```
 //! use polariscope::prelude::*;
@@ -23,7 +30,10 @@
 //! # Ok::<(), polariscope::Error>(())
 //! ```
 //!
-//! The same input, parameters, seed and version give the same bits on any number of threads.
+//! The same input, parameters, seed and version give the same bits on any number of threads. Nothing in
+//! this library prints, or reads the clock, the environment or the arguments.
+//!
+//! The folder `book` walks through all of it; the programs in `examples` are its Rust side.
 
 pub mod error;
 pub mod output;

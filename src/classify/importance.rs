@@ -26,6 +26,9 @@ impl RandomForest {
     /// Give rows that the forest has not seen; on its own training rows it flatters every feature.
     /// Features that are correlated stand in for each other and look less important than they are.
     ///
+    /// # Determinism
+    /// `seed` decides the shuffles; the same bits on any number of threads.
+    ///
     /// # Errors
     /// Other features than those of the training, not one label per row, `n_repeats` of 0.
     pub fn permutation_importance(

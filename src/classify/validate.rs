@@ -35,6 +35,9 @@ impl Split {
 /// # Ok::<(), polariscope::Error>(())
 /// ```
 ///
+/// # Determinism
+/// `seed` decides which rows share a part.
+///
 /// # Errors
 /// `k` below 2 or above the number of rows.
 pub fn stratified_k_fold(labels: &[usize], k: usize, seed: u64) -> Result<Vec<Split>> {
@@ -46,6 +49,9 @@ pub fn stratified_k_fold(labels: &[usize], k: usize, seed: u64) -> Result<Vec<Sp
 /// `k` parts of the rows such that rows of one group (one image, one animal) are never on both sides.
 ///
 /// Groups are dealt out, the largest first, to the part that then spreads the classes most evenly.
+///
+/// # Determinism
+/// `seed` decides between groups of equal size.
 ///
 /// # Errors
 /// `k` below 2 or above the number of groups, or not one group per row.
@@ -88,6 +94,9 @@ pub fn grouped_k_fold(
 }
 
 /// One split that keeps the share `test_share` of every class for judging.
+///
+/// # Determinism
+/// `seed` decides which rows of a class are kept.
 ///
 /// # Errors
 /// A share outside 0..1, or one that leaves a side without rows.

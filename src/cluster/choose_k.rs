@@ -213,6 +213,9 @@ pub struct Gap {
 /// The gap statistic for k = 1 and every k of `ks`: reference tables are uniform over the box of the principal
 /// axes (Tibshirani et al. 2001, choice b). Over a random sample of 2,000 rows when there are more.
 ///
+/// # Determinism
+/// `seed` decides the reference tables and the starts.
+///
 /// # Errors
 /// When there are fewer than 2 rows, or more clusters than different rows.
 pub fn gap<D: Data<Elem = f64>, T>(

@@ -98,7 +98,8 @@ pub struct ExplainedVariance {
 }
 
 impl ExplainedVariance {
-    /// Analyses `dataset`, whose columns should be standardized.
+    /// Analyses `dataset`, shape `(n_rows, n_features)`, whose columns should be standardized. `seed` decides the resamples and
+    /// the random tables.
     ///
     /// # Errors
     /// With fewer than 3 rows, no feature that varies, or a value that is not finite.

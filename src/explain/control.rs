@@ -21,6 +21,9 @@ pub const RANDOM_CONTROL: &str = "random_control";
 /// # Ok::<(), polariscope::Error>(())
 /// ```
 ///
+/// # Determinism
+/// The random column follows from `seed` and the number of rows.
+///
 /// # Errors
 /// When a column of that name is there already.
 pub fn with_random_control(features: &Features, seed: u64) -> Result<Features> {

@@ -181,7 +181,7 @@ impl TsneParams {
         self
     }
 
-    /// One map for each of `seeds` from the same affinities, which are found once.
+    /// One map, shape `(n_rows, n_components)`, for each of `seeds` from the same affinities, which are found once.
     ///
     /// # Errors
     /// As [`fit`](Fit::fit).

@@ -287,7 +287,7 @@ impl UmapParams {
 
     /// One map per seed, in order, over a single graph; maps are made in parallel.
     ///
-    /// Each equals the coordinates of `self.seed(seed).fit(data)`.
+    /// Each, of shape `(n_rows, n_components)`, equals the coordinates of `self.seed(seed).fit(data)`.
     ///
     /// # Errors
     /// As `fit`.

@@ -83,7 +83,8 @@ pub fn spearman(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
     coefficients(&Columns::Matrix(matrix), Correlation::Spearman)
 }
 
-/// The correlations of the named columns of a table, in the order of the names.
+/// The correlations of the named columns of a table, in the order of the names: shape `(n_names, n_names)`, from -1 to 1, over
+/// the rows in which both are there; NaN with a constant column.
 ///
 /// # Errors
 /// A name that is not in the table, or not of numbers.
