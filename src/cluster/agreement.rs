@@ -558,7 +558,7 @@ mod tests {
         assert_eq!(found.labels, truth);
         assert_eq!(found.confidence[0], 1.0);
         assert_eq!(found.confidence[1], 0.75);
-        assert_eq!(found.margin, [4, 2, 3, 2, 4]);
+        assert_eq!(found.margin, [4, 2, 3, 4, 2]);
         assert_eq!(found.confidence[2], 1.0);
         assert_ne!(found.medoid, 0);
     }

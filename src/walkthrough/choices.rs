@@ -55,7 +55,7 @@ pub struct Choices {
 
 impl Choices {
     /// Tries k - 1 and k + 1, the other scale and the other space, and half and twice the neighbours; one choice at
-    /// a time. `spaces` are the matrix that was grouped, under the recipe's other scale, and the components.
+    /// a time. `space` is the matrix that was grouped, `others` are those that could have been.
     pub(super) fn try_out(
         space: &Features,
         others: &[(String, Features)],

@@ -32,24 +32,22 @@ pub struct Machine {
 
 impl Machine {
     /// Repeats components, a map, groups and a forest on up to 1,000 rows of `features` on each number of threads;
-    /// `None` where the system gives no threads.
-    pub(super) fn check(features: &Features, recipe: &Recipe, k: usize) -> Result<Option<Self>> {
+    /// `None` where the system gives no threads, or where so few rows hold too few different ones for k groups.
+    pub(super) fn check(features: &Features, recipe: &Recipe, k: usize) -> Option<Self> {
         let step = features.n_rows().div_ceil(ROWS).max(1);
         let rows: Vec<usize> = (0..features.n_rows()).step_by(step).collect();
         let some = features.select_rows(&rows);
         let k = k.clamp(1, rows.len());
         let mut prints = Vec::new();
         for threads in THREADS {
-            let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() else {
-                return Ok(None);
-            };
-            prints.push(pool.install(|| fingerprint(&some, recipe, k))?);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok()?;
+            prints.push(pool.install(|| fingerprint(&some, recipe, k)).ok()?);
         }
-        Ok(Some(Self {
+        Some(Self {
             threads: THREADS,
             same_bits: prints.iter().all(|print| *print == prints[0]),
             fingerprint: format!("{:016x}", prints[0]),
-        }))
+        })
     }
 }
 

@@ -199,7 +199,7 @@ impl Outcome {
             selection = Some(chosen);
         }
         progress(Step::Doubts).report(1, 1);
-        let machine = Machine::check(&features, recipe, groups.k)?;
+        let machine = Machine::check(&features, recipe, groups.k);
         let others = choices::other_spaces(&raw, &features, &above_noise, recipe)?;
         let choices = Choices::try_out(&space, &others, &features, &groups, umap.as_ref(), recipe)?;
         let verdict = trust::verdict(&groups, selection.as_ref(), forest.as_ref(), None);
