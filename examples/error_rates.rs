@@ -38,10 +38,11 @@ fn main() -> polariscope::Result<()> {
             found += u64::from(k == kind.k());
         }
         let [red, amber, green] = lights;
-        if kind.right().contains(&Light::Green) {
-            false_red = (false_red.0 + red, false_red.1 + n_tables);
-        } else {
+        if !kind.right().contains(&Light::Green) {
             false_green = (false_green.0 + green, false_green.1 + n_tables);
+        }
+        if !kind.right().contains(&Light::Red) {
+            false_red = (false_red.0 + red, false_red.1 + n_tables);
         }
         let (name, k) = (format!("{kind:?}"), kind.k());
         println!("| {name} | {k} | {green} | {amber} | {red} | {right} of {n_tables} | {found} |");
