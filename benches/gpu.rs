@@ -17,7 +17,7 @@ use polariscope::seed::Seed;
 use polariscope::segment::{DevicePlane, Field, Method, Segmentation};
 
 pub fn run(arguments: &[String]) {
-    let side: usize = arguments.first().map_or(2048, |side| side.parse().unwrap());
+    let side: usize = arguments.first().map_or(1024, |side| side.parse().unwrap());
     let gpu = match Gpu::open() {
         Ok(gpu) => Arc::new(gpu.timed()),
         Err(error) => return println!("skipped: {error}"),
@@ -48,7 +48,7 @@ pub fn run(arguments: &[String]) {
         plane.top_hat(5).unwrap().download().unwrap()
     });
     let mut stream = Seed::new(1).stream("rows", 0);
-    let rows = Array2::from_shape_simple_fn((4 * side, 30), || stream.uniform());
+    let rows = Array2::from_shape_simple_fn((side, 30), || stream.uniform());
     stage(&gpu, "15 neighbours in 30 columns", || {
         Neighbors::exact_on(&backend, rows.view(), 15, Metric::Euclidean).unwrap()
     });
