@@ -14,3 +14,7 @@ book:
 screenshot:
     cargo run --release -- datasets/blobs.csv -q -o target/screenshot --overwrite
     chromium --headless --no-sandbox --hide-scrollbars --window-size=1366,768 --virtual-time-budget=4000 --screenshot=book/src/report.png "file://$PWD/target/screenshot/report.html"
+
+# Writes what the programs print now into the book, the README and beside the examples: read the diff.
+bless:
+    EXPLORE_BLESS=1 cargo test --release -- book:: examples::
