@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use ndarray::Array2;
+use polariscope::image::LabelImage;
 use polariscope::image::synth::Blobs;
 use polariscope::output::Existing;
 use polariscope::regions::Regions;
@@ -20,6 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let measured = Regions::params().intensity(&blobs.image).measure(&blobs.labels)?;
     polariscope::table::write(&measured, folder.join("blobs.csv"), Existing::Overwrite)?;
     std::fs::write(folder.join("blobs_truth.csv"), truth(&blobs))?;
+    pixel_marks(&blobs).save(folder.join("blobs_pixel_annotation.tif"), Existing::Overwrite)?;
+    object_marks(&blobs).save(folder.join("blobs_object_annotation.tif"), Existing::Overwrite)?;
     std::fs::write(folder.join("cells.csv"), cells(Seed::new(2026)))?;
     Ok(())
 }
@@ -37,6 +41,36 @@ fn truth(blobs: &Blobs) -> String {
         );
     }
     table
+}
+
+/// Five strokes across the image: 1 on the ground, 2 on blobs, nothing near an edge.
+fn pixel_marks(blobs: &Blobs) -> LabelImage {
+    let labels = &blobs.labels;
+    let (n, near) = (labels.shape()[1], 2);
+    let at = |y: usize, x: usize| labels.pixels()[y * n + x];
+    let mut marks = Array2::zeros((labels.shape()[0], n));
+    for y in [30, 90, 150, 210, 270] {
+        for x in near..n - near {
+            let mut around =
+                (y - near..=y + near).flat_map(|y| (x - near..=x + near).map(move |x| (y, x)));
+            if around.all(|(v, w)| at(v, w) == at(y, x)) {
+                marks[[y, x]] = 1 + u32::from(at(y, x) > 0);
+            }
+        }
+    }
+    LabelImage::from(marks)
+}
+
+/// The kind of the first twenty blobs: 1 round, 2 elongated.
+fn object_marks(blobs: &Blobs) -> LabelImage {
+    let kind = |label: u32| {
+        let blob = blobs.truth.iter().find(|blob| blob.label == label && label <= 20);
+        blob.map_or(0, |blob| 1 + u32::from(blob.elongated))
+    };
+    let shape = (blobs.labels.shape()[0], blobs.labels.shape()[1]);
+    LabelImage::from(Array2::from_shape_fn(shape, |(y, x)| {
+        kind(blobs.labels.pixels()[y * shape.1 + x])
+    }))
 }
 
 /// One kind of simulated cell: its share, and the mean (and spread on the logarithm) of what differs.

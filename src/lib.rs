@@ -57,6 +57,8 @@ pub mod classify;
 
 pub mod explain;
 
+pub mod apoc;
+
 pub mod select;
 
 pub mod stability;

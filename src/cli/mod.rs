@@ -83,6 +83,8 @@ commands! {
     Explain => explain,
     /// Any single figure of the report, as .svg or .png
     Plot => plot,
+    /// Pixel and object classification with APOC's models
+    Apoc => apoc,
     /// What each column means: definition, unit, source, aliases
     Columns => columns,
     /// Write a small image, its labels and measurements to try things on

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in reading order: a module imports only from itself and from those before it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "error",
     "output",
     "progress",
@@ -19,6 +19,7 @@ const ORDER: [&str; 19] = [
     "cluster",
     "classify",
     "explain",
+    "apoc",
     "select",
     "stability",
     "report",

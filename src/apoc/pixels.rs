@@ -1,0 +1,363 @@
+//! The three classifiers of pixels: classes, labels of objects, probabilities.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::path::Path;
+
+use super::Kind;
+use super::classifier::Classifier;
+use super::numbering::components_by_column;
+use super::spec::FeatureSpec;
+use super::stack::{Pages, Stack, channels};
+use super::train::{Growth, Rows, growth_setters};
+use super::votes::{shares, winners};
+use crate::error::{Error, Result};
+use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, Pixels};
+use crate::progress::Progress;
+
+/// A kind of classifier, made of a trained model.
+pub trait Typed: Sized + Deref<Target = Classifier> {
+    /// Which of the seven.
+    const KIND: Kind;
+
+    /// A model of this kind.
+    ///
+    /// # Errors
+    /// When the model is of another kind.
+    fn of(model: Classifier) -> Result<Self>;
+
+    /// Reads a model file of this kind.
+    ///
+    /// # Errors
+    /// As [`Classifier::open`], and when the model is of another kind.
+    fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::of(Classifier::open(path)?).map_err(|e| e.in_file(path))
+    }
+}
+
+/// A classifier that is a model and nothing more.
+macro_rules! typed {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name(Classifier);
+
+        impl $crate::apoc::Typed for $name {
+            const KIND: Kind = Kind::$name;
+
+            fn of(model: Classifier) -> Result<Self> {
+                Ok(Self(model.of_kind(Kind::$name)?))
+            }
+        }
+
+        impl std::ops::Deref for $name {
+            type Target = Classifier;
+
+            fn deref(&self) -> &Classifier {
+                &self.0
+            }
+        }
+    };
+}
+pub(super) use typed;
+
+typed! {
+    /// Gives every pixel a class.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use polariscope::apoc::PixelClassifier;
+    /// use polariscope::image::{IntensityImage, LabelImage};
+    ///
+    /// let image = IntensityImage::from_array(array![[1u8, 2, 9, 8], [2, 1, 8, 9]])?;
+    /// let annotation = LabelImage::from(array![[1, 0, 2, 0], [0, 1, 0, 2]]);
+    /// let image = [image];
+    /// let mut trainer = PixelClassifier::params("original")?;
+    /// trainer.add(&image, &annotation)?;
+    /// let classifier = trainer.fit()?;
+    ///
+    /// let classes = classifier.predict(&image)?;
+    /// assert_eq!(classes.pixels(), [1, 1, 2, 2, 1, 1, 2, 2]);
+    /// # Ok::<(), polariscope::Error>(())
+    /// ```
+    PixelClassifier
+}
+typed! {
+    /// Finds objects: connected pixels of the positive class.
+    ObjectSegmenter
+}
+typed! {
+    /// Gives every pixel the probability of one class.
+    ProbabilityMapper
+}
+
+/// Collects annotated pixels and trains on them; adding more and training again continues the training.
+#[derive(Debug, Clone)]
+pub struct PixelTrainer<C> {
+    spec: FeatureSpec,
+    growth: Growth,
+    rows: Rows,
+    kind: PhantomData<C>,
+}
+
+impl<C: Typed> PixelTrainer<C> {
+    /// A trainer for these features.
+    ///
+    /// # Errors
+    /// As [`FeatureSpec::parse`].
+    pub fn new(features: &str) -> Result<Self> {
+        let spec = FeatureSpec::parse(features)?;
+        Ok(Self { spec, growth: Growth::default(), rows: Rows::default(), kind: PhantomData })
+    }
+
+    growth_setters!();
+
+    /// The features that are used, and the words that are ignored.
+    pub fn features(&self) -> &FeatureSpec {
+        &self.spec
+    }
+
+    /// Adds the pixels that an annotation marks: its number is the class, 0 says nothing.
+    ///
+    /// Several images are channels of one; a stack annotated in a plane has a channel per layer.
+    ///
+    /// # Errors
+    /// An annotation without a mark or of another shape, other channels than before, a pixel that is
+    /// not finite.
+    pub fn add(&mut self, images: &[IntensityImage], annotation: &LabelImage) -> Result<()> {
+        let pages: Vec<Pages<'_>> = images.iter().map(Pages::Memory).collect();
+        let n_dims = annotation.grid().n_axes();
+        let stack = Stack::new(&self.spec, channels(&pages, n_dims)?);
+        let [nz, ny, nx] = stack.extent();
+        if annotation.grid().extent() != [nz, ny, nx] {
+            return Err(Error::data(format!(
+                "the annotation is {} pixels, the image {}",
+                annotation.grid(),
+                images[0].grid()
+            ))
+            .help("annotate the image itself"));
+        }
+        let (mut values, mut classes) = (Vec::new(), Vec::new());
+        for strip in stack.strips() {
+            let (layers, rows) = &strip;
+            let marks: Vec<(usize, u32)> = layers
+                .clone()
+                .flat_map(|z| rows.clone().map(move |y| (z * ny + y) * nx))
+                .flat_map(|start| &annotation.pixels()[start..start + nx])
+                .copied()
+                .enumerate()
+                .filter(|(_, class)| *class > 0)
+                .collect();
+            if marks.is_empty() {
+                continue;
+            }
+            let planes = stack.features(&strip)?;
+            for (i, class) in marks {
+                values.extend(planes.iter().map(|plane| plane[i]));
+                classes.push(class);
+            }
+        }
+        let n_features = stack.n_features();
+        self.rows.add(values, classes, n_features, n_dims)
+    }
+
+    /// Trains on everything added so far.
+    ///
+    /// # Errors
+    /// When nothing was added, or a parameter is out of range.
+    pub fn fit(&self) -> Result<C> {
+        C::of(self.rows.fit(C::KIND, self.spec.written(), &self.growth)?)
+    }
+}
+
+macro_rules! pixel_params {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// A trainer for these features: a specification, or the name of a predefined set.
+            ///
+            /// # Errors
+            /// As [`FeatureSpec::parse`].
+            pub fn params(features: &str) -> Result<PixelTrainer<Self>> {
+                PixelTrainer::new(features)
+            }
+        }
+    )*};
+}
+pixel_params!(PixelClassifier, ObjectSegmenter, ProbabilityMapper);
+
+impl PixelClassifier {
+    /// The class of each pixel, from 1.
+    ///
+    /// # Errors
+    /// Another number of channels or axes than in training, or a pixel that is not finite.
+    pub fn predict(&self, images: &[IntensityImage]) -> Result<LabelImage> {
+        PixelPrediction::in_memory(self, images)?.labels()
+    }
+}
+
+impl ObjectSegmenter {
+    /// Labels of the connected pixels (sides, not corners) of the positive class.
+    ///
+    /// They are numbered column by column, as APOC numbers them.
+    ///
+    /// # Errors
+    /// As [`PixelClassifier::predict`].
+    pub fn predict(&self, images: &[IntensityImage]) -> Result<LabelImage> {
+        PixelPrediction::in_memory(self, images)?.labels()
+    }
+}
+
+impl ProbabilityMapper {
+    /// The share of the class in the votes for each pixel, from 0 to 1.
+    ///
+    /// # Errors
+    /// As [`PixelClassifier::predict`].
+    pub fn predict(&self, images: &[IntensityImage]) -> Result<IntensityImage> {
+        PixelPrediction::in_memory(self, images)?.probabilities()
+    }
+}
+
+/// A classifier of pixels applied to an image in memory or in a file, strip by strip.
+#[derive(Debug)]
+pub struct PixelPrediction<'a> {
+    model: &'a Classifier,
+    spec: FeatureSpec,
+    pages: Vec<Pages<'a>>,
+    strip_rows: Option<usize>,
+    progress: Progress,
+}
+
+impl<'a> PixelPrediction<'a> {
+    /// Of images in memory, the channels of one.
+    ///
+    /// # Errors
+    /// When the model does not classify pixels, or names features that are not known.
+    pub fn in_memory(model: &'a Classifier, images: &'a [IntensityImage]) -> Result<Self> {
+        Self::of(model, images.iter().map(Pages::Memory).collect())
+    }
+
+    /// Of all channels of image files, which are read strip by strip.
+    ///
+    /// # Errors
+    /// As [`in_memory`](Self::in_memory).
+    pub fn of_files(model: &'a Classifier, files: &'a [ImageFile]) -> Result<Self> {
+        let channels =
+            |file: &'a ImageFile| (0..file.channels().len()).map(|c| Pages::File(file, c));
+        Self::of(model, files.iter().flat_map(channels).collect())
+    }
+
+    fn of(model: &'a Classifier, pages: Vec<Pages<'a>>) -> Result<Self> {
+        if !model.kind().reads_pixels() {
+            return Err(Error::format(format!(
+                "is a {}: it does not classify pixels",
+                model.kind()
+            )));
+        }
+        let spec = FeatureSpec::parse(model.feature_specification())?;
+        Ok(Self { model, spec, pages, strip_rows: None, progress: Progress::default() })
+    }
+
+    /// Works on so many rows at a time; the result is the same, less memory is in use.
+    pub fn tile(mut self, rows: usize) -> Self {
+        self.strip_rows = Some(rows.max(1));
+        self
+    }
+
+    /// Called as strips are finished.
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    pub(super) fn stack(&self) -> Result<Stack<'_>> {
+        // Files without the entry are of planes, as long as the image is one.
+        let n_dims = match (self.model.n_dims(), self.pages.first()) {
+            (0, Some(page)) => page.grid().n_axes(),
+            (n, _) => n,
+        };
+        let stack =
+            Stack::new(&self.spec, channels(&self.pages, n_dims)?).strip_rows(self.strip_rows);
+        let (found, trained) = (stack.n_features(), self.model.n_features());
+        if found == trained {
+            return Ok(stack);
+        }
+        let each = self.spec.names().len();
+        Err(Error::data(format!(
+            "the image has {} channels, the model was trained on {}",
+            found / each,
+            trained as f64 / each as f64
+        ))
+        .help(format!(
+            "the model reads {trained} features, {each} of each channel: {}",
+            self.model.feature_specification()
+        )))
+    }
+
+    /// The grid of the result.
+    fn grid(&self, extent: [usize; 3]) -> Result<Grid> {
+        let grid = self.pages[0].grid();
+        if grid.extent() == extent {
+            return Ok(grid.clone());
+        }
+        // Layers were channels: what is left is a plane.
+        Grid::new(&extent[1..])?.with_spacing(&grid.spacing()[1..], grid.unit())
+    }
+
+    /// Classes, or labels of objects where the model is an object segmenter.
+    ///
+    /// # Errors
+    /// Another number of channels or axes than in training, or a pixel that is not finite.
+    pub fn labels(&self) -> Result<LabelImage> {
+        let stack = self.stack()?;
+        let [nz, ny, nx] = stack.extent();
+        let n_classes = self.model.n_classes();
+        let strips = stack.vote(&self.model.forest, &self.progress, |strip, sums| {
+            (strip.clone(), winners(sums, n_classes))
+        })?;
+        let mut classes = vec![0u32; nz * ny * nx];
+        scatter(&mut classes, strips, ny, nx);
+        let grid = self.grid([nz, ny, nx])?;
+        if self.model.kind() != Kind::ObjectSegmenter {
+            return LabelImage::new(grid, classes);
+        }
+        let positive = self.model.positive_class().unwrap_or(2) as u32;
+        components_by_column(&LabelImage::new(grid, classes)?, positive)
+    }
+
+    /// The probability of the class of a probability mapper (its class number, where it was trained so).
+    ///
+    /// # Errors
+    /// As [`labels`](Self::labels).
+    pub fn probabilities(&self) -> Result<IntensityImage> {
+        let stack = self.stack()?;
+        let [nz, ny, nx] = stack.extent();
+        let (n_classes, class) = (self.model.n_classes(), self.model.probability_of);
+        let strips = stack.vote(&self.model.forest, &self.progress, |strip, sums| {
+            let values = if class == 0 {
+                winners(sums, n_classes).into_iter().map(|c| c as f32).collect()
+            } else {
+                shares(sums, n_classes, class)
+            };
+            (strip.clone(), values)
+        })?;
+        let mut values = vec![0.0f32; nz * ny * nx];
+        scatter(&mut values, strips, ny, nx);
+        IntensityImage::new(self.grid([nz, ny, nx])?, Pixels::F32(values))
+    }
+}
+
+/// Puts strips where they belong.
+fn scatter<T: Copy>(
+    image: &mut [T],
+    strips: Vec<(super::stack::Strip, Vec<T>)>,
+    ny: usize,
+    nx: usize,
+) {
+    for ((layers, rows), values) in strips {
+        for (i, row) in values.chunks_exact(nx).enumerate() {
+            let (z, y) = (layers.start + i / rows.len(), rows.start + i % rows.len());
+            image[(z * ny + y) * nx..][..nx].copy_from_slice(row);
+        }
+    }
+}
