@@ -7,7 +7,6 @@ use super::{ClusterOn, Grouped, Recipe, UmapRuns};
 use crate::cluster::KMeans;
 use crate::cluster::agreement::{adjusted_rand, jaccard_per_cluster, share_moved};
 use crate::embed::procrustes;
-use crate::embed::umap::Umap;
 use crate::error::Result;
 use crate::seed::Seed;
 use crate::stability::shared_neighbors;
@@ -116,13 +115,7 @@ fn map_choice(
     recipe: &Recipe,
 ) -> Result<MapChoice> {
     let seed = Seed::new(recipe.seed).child("umap choice", n_neighbors as u64).value();
-    let other = Umap::params(2)
-        .n_neighbors(n_neighbors)
-        .min_dist(recipe.min_dist)
-        .n_epochs(recipe.n_epochs)
-        .init(recipe.init.into())
-        .seed(seed)
-        .fit(features)?;
+    let other = recipe.umap().n_neighbors(n_neighbors).seed(seed).fit(features)?;
     let (shown, other) = (umap.medoid().view(), other.coordinates().view());
     let stability = &umap.stability;
     let at_scale = stability.curve.iter().find(|point| point.k == stability.object_scale);

@@ -8,7 +8,6 @@ use crate::embed::neighbors::Metric;
 use crate::embed::quality::Quality;
 use crate::embed::r_squared_on_map;
 use crate::embed::tsne::Tsne;
-use crate::embed::umap::Umap;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::seed::Seed;
@@ -43,13 +42,7 @@ impl UmapRuns {
         let seed = Seed::new(recipe.seed);
         let n_maps = recipe.n_maps(features.n_rows()).max(2) as u64;
         let seeds: Vec<u64> = (0..n_maps).map(|run| seed.child("umap", run).value()).collect();
-        let runs = Umap::params(2)
-            .n_neighbors(recipe.n_neighbors)
-            .min_dist(recipe.min_dist)
-            .n_epochs(recipe.n_epochs)
-            .init(recipe.init.into())
-            .progress(progress)
-            .fit_many(features, &seeds)?;
+        let runs = recipe.umap().progress(progress).fit_many(features, &seeds)?;
         let stability = MapStability::of(&runs, features.matrix(), recipe.seed)?;
         let shown = runs[stability.medoid].view();
         let quality =

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::embed::umap::Init;
+use crate::embed::umap::{Init, Umap, UmapParams};
 use crate::error::{Error, Result};
 use crate::table::{Columns, Scale, Selection};
 
@@ -33,8 +33,9 @@ pub struct Recipe {
     pub n_neighbors: usize,
     /// UMAP: how close points may be drawn.
     pub min_dist: f64,
-    /// UMAP: rounds of the layout.
-    pub n_epochs: usize,
+    /// UMAP: rounds of the layout; `None` is 500, and 200 above 10,000 rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_epochs: Option<usize>,
     /// UMAP: where the points start.
     pub init: Start,
     /// t-SNE: effective number of neighbours; `None` is 30, fewer in small tables.
@@ -64,10 +65,6 @@ pub struct Recipe {
     pub seed: u64,
 }
 
-/// Rounds of each map: what umap-learn takes for large tables. Small ones gain a few thousandths of trustworthiness from
-/// its 500 (the book's page on trust has the comparison).
-const EPOCHS: usize = 200;
-
 impl Default for Recipe {
     fn default() -> Self {
         Self {
@@ -77,7 +74,7 @@ impl Default for Recipe {
             embed: vec![Map::Pca, Map::Umap, Map::Tsne],
             n_neighbors: 15,
             min_dist: 0.1,
-            n_epochs: EPOCHS,
+            n_epochs: None,
             init: Start::Pca,
             perplexity: None,
             cluster_on: ClusterOn::Features,
@@ -232,6 +229,18 @@ impl Recipe {
     /// The columns it asks for.
     pub fn selection(&self) -> Selection {
         Columns::measurements().features(&self.features).exclude(&self.exclude)
+    }
+
+    /// The UMAP it asks for, its seed aside.
+    pub(super) fn umap(&self) -> UmapParams {
+        let params = Umap::params(2)
+            .n_neighbors(self.n_neighbors)
+            .min_dist(self.min_dist)
+            .init(self.init.into());
+        match self.n_epochs {
+            Some(n_epochs) => params.n_epochs(n_epochs),
+            None => params,
+        }
     }
 
     /// Number of maps for a table of `n_rows`.

@@ -102,7 +102,7 @@ fn groups_stay_where_islands_move() {
             embed: vec![Map::Pca, Map::Umap],
             init: Start::Random,
             runs: Some(4),
-            n_epochs: 100,
+            n_epochs: Some(100),
             seed: number,
             ..Recipe::default()
         };
