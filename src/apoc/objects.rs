@@ -20,14 +20,14 @@ typed! {
     /// use polariscope::apoc::ObjectClassifier;
     /// use polariscope::image::LabelImage;
     ///
-    /// let labels = LabelImage::from(array![[1, 1, 1, 0, 2, 0, 3], [0, 0, 0, 0, 0, 0, 3]]);
+    /// let labels = LabelImage::from(array![[1, 1, 1, 0, 2, 0, 3], [0, 0, 0, 0, 0, 3, 3]]);
     /// let annotation = LabelImage::from(array![[0, 2, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0]]);
     /// let mut trainer = ObjectClassifier::params("area")?;
     /// trainer.add(&labels, &annotation, None)?;
     /// let classifier = trainer.fit()?;
     ///
     /// let classes = classifier.predict(&labels, None)?;
-    /// assert_eq!(classes.pixels(), [2, 2, 2, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 2]);
+    /// assert_eq!(classes.pixels(), [2, 2, 2, 0, 1, 0, 2, 0, 0, 0, 0, 0, 2, 2]);
     /// # Ok::<(), polariscope::Error>(())
     /// ```
     ObjectClassifier

@@ -113,7 +113,6 @@ impl Outcome {
                 let mut row = vec![
                     s.name.clone(),
                     s.unit.clone(),
-                    count(s.count),
                     count(s.missing),
                     number(s.mean),
                     number(s.std),
@@ -133,8 +132,7 @@ impl Outcome {
                 row
             })
             .collect();
-        let head =
-            ["feature", "unit", "n", "missing", "mean", "sd", "min", "median", "max", "shape"];
+        let head = ["feature", "unit", "missing", "mean", "sd", "min", "median", "max", "shape"];
         let head = head.into_iter().chain(self.measurement.as_ref().map(|_| "ICC"));
         let mut section = Section::new("What is in the table")
             .says(format!(

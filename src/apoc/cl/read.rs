@@ -72,6 +72,11 @@ struct Reader<'a> {
     forest: Forest,
 }
 
+/// The class of a sum: 3 for `s3`.
+fn class_of(word: &str) -> Option<usize> {
+    word.strip_prefix('s')?.parse().ok()
+}
+
 /// A split that is open while its sides are read.
 struct Open {
     node: usize,
@@ -215,7 +220,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.tokens.peek() {
                 Some(Token::Word("if")) => self.tree()?,
-                Some(Token::Word(word)) if word.starts_with('s') => {
+                Some(Token::Word(word)) if class_of(word).is_some() => {
                     let root = self.forest.nodes.len();
                     self.forest.roots.push(root as u32);
                     self.leaf()?;
@@ -297,10 +302,7 @@ impl<'a> Reader<'a> {
 
     fn adds_to_at_least(&mut self, class: usize) -> bool {
         match self.tokens.peek() {
-            Some(Token::Word(word)) => word
-                .strip_prefix('s')
-                .and_then(|n| n.parse::<usize>().ok())
-                .is_some_and(|k| k >= class),
+            Some(Token::Word(word)) => class_of(word).is_some_and(|k| k >= class),
             _ => false,
         }
     }
