@@ -211,7 +211,8 @@ fn the_lectures_models_give_the_lectures_results() {
         either += usize::from(a || b);
     }
     assert!(same as f64 > 0.99 * ours.pixels().len() as f64, "{same}");
-    // scikit-learn with other seeds than that of the file gives 0.987 to 0.997.
+    // A forest of another seed: scikit-learn's own give 0.987 to 0.997, ours 0.9897. The wish of 0.99 is missed by a
+    // hair, and this bar is below it.
     assert!(both as f64 > 0.985 * either as f64, "{both} of {either}");
 }
 

@@ -72,8 +72,9 @@ pub fn places(picture: &PlacesPicture) -> Figure {
     }
     let letters = Lettering::new(10.5).anchor(Anchor::Start);
     let limit = digits(f64::from(limit), 2);
-    let legend =
-        format!("red: raises the probability, up to +{limit}; blue: lowers it, down to −{limit}");
+    let legend = format!(
+        "orange: raises the probability, up to +{limit}; blue: lowers it, down to −{limit}"
+    );
     figure.text((MARGIN, total - 14.0), legend, letters);
     figure
 }
