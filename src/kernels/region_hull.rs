@@ -8,11 +8,11 @@ use super::region_runs::Span;
 /// What the hull of one object measures, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct HullSize {
-    /// Number of pixels whose centre lies in the hull of all pixel edge midpoints, border included.
+    /// Number of pixels (voxels) whose centre lies in the hull of all pixel edge (face) midpoints, border included.
     pub area: u64,
     /// Largest distance between points of the half-level contour of that hull image, in units of length.
     pub feret_max: f64,
-    /// Smallest distance between parallel lines around it.
+    /// Smallest distance between parallel lines (planes) around it, in units of length.
     pub feret_min: f64,
 }
 

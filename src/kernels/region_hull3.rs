@@ -1,19 +1,11 @@
-//! Row extremes of a stack become the convex hull, its voxels and its Feret diameter, exactly in integers.
+//! Row extremes of a stack become the convex hull, its voxels and its Feret diameters, exactly in integers.
 //!
 //! Coordinates are doubled, so that the midpoints of voxel faces are whole numbers: voxel (z, y, x) is at (2z, 2y, 2x).
 
 use super::region_edges::rows_of;
+use super::region_hull::HullSize;
 use super::region_runs::Span;
 use super::region_sums::Bounds;
-
-/// What the hull of one object measures.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SolidHull {
-    /// Number of voxels whose centre lies in the hull of all voxel face midpoints, border included.
-    pub volume: u64,
-    /// Largest distance between points of the half-level surface of that hull image, in units of length.
-    pub feret_max: f64,
-}
 
 /// Longest side of a box whose plane equations fit 63 bits.
 const LONGEST: u32 = 60_000;
@@ -35,7 +27,7 @@ pub fn solid_hull(
     n_rows: u32,
     bounds: &Bounds,
     spacing: [f64; 3],
-) -> Option<SolidHull> {
+) -> Option<HullSize> {
     if bounds.extent.iter().any(|&e| e > LONGEST) {
         return None;
     }
@@ -50,16 +42,11 @@ pub fn solid_hull(
         .collect();
     let hull = Polyhedron::around(face_midpoints(&rows, bounds.extent[0]));
     let filled = hull.rows(bounds);
-    let volume = filled.iter().map(|row| (row.last - row.first + 1) as u64).sum();
-    let mut surface = face_midpoints(&filled, bounds.extent[0]);
-    if surface.len() > FEW_POINTS {
-        surface = Polyhedron::around(surface).corners();
-    }
-    Some(SolidHull { volume, feret_max: diameter(&surface, spacing) })
+    let area = filled.iter().map(|row| (row.last - row.first + 1) as u64).sum();
+    let surface = Polyhedron::around(face_midpoints(&filled, bounds.extent[0]));
+    let feret_max = diameter(&surface.corners(), spacing);
+    Some(HullSize { area, feret_max, feret_min: surface.width(spacing) })
 }
-
-/// So many points are compared with each other faster than their hull is found.
-const FEW_POINTS: usize = 1000;
 
 /// The largest distance between two points.
 fn diameter(points: &[Point], spacing: [f64; 3]) -> f64 {
@@ -297,15 +284,102 @@ impl Polyhedron {
         corners.dedup();
         corners.into_iter().map(|i| self.points[i]).collect()
     }
+
+    /// The smallest distance between two parallel planes around the hull: one of them holds a face, or each
+    /// holds an edge (Houle and Toussaint 1988, "Computing the width of a set", section 3).
+    fn width(&self, spacing: [f64; 3]) -> f64 {
+        // Stretching space by the spacing shrinks normals by it; heights along them stay whole numbers.
+        let length = |n: Point| {
+            [0, 1, 2].map(|i| (n[i] as f64 / spacing[i]).powi(2)).iter().sum::<f64>().sqrt()
+        };
+        let corners = self.corners();
+        let depth = |face: &Face| {
+            let heights = corners.iter().map(|&p| face.offset - dot(face.normal, p));
+            heights.max().unwrap_or(0) as f64 / length(face.normal)
+        };
+        let mut least = self.faces.iter().map(depth).fold(f64::INFINITY, f64::min);
+        let edges = self.edges();
+        for (i, a) in edges.iter().enumerate() {
+            for b in edges[i + 1..].iter().filter(|b| a.may_face(b)) {
+                let normal = cross(a.along, b.along);
+                let opposite = normal.map(|v| -v);
+                for (up, down) in [(normal, opposite), (opposite, normal)] {
+                    if normal != [0; 3] && a.lies_below(up) && b.lies_below(down) {
+                        let gap = dot(up, minus(a.from, b.from)) as f64;
+                        least = least.min(gap / length(normal));
+                    }
+                }
+            }
+        }
+        // Coordinates are doubled.
+        least / 2.0
+    }
+
+    /// Each edge once, without those inside a flat side.
+    fn edges(&self) -> Vec<Edge> {
+        let side = |(f, face): (usize, &Face)| {
+            let [a, b, c] = face.corners;
+            [(a, b, c), (b, c, a), (c, a, b)].map(|(p, q, rest)| (p.min(q), p.max(q), rest, f))
+        };
+        let mut sides: Vec<_> = self.faces.iter().enumerate().flat_map(side).collect();
+        sides.sort_unstable();
+        let pairs = sides.as_chunks::<2>().0;
+        let edge = |&[(p, q, one, f), (.., other, g)]: &[(usize, usize, usize, usize); 2]| {
+            let [from, to, one, other] = [p, q, one, other].map(|i| self.points[i]);
+            let normals = [f, g].map(|face| self.faces[face].normal);
+            (dot(normals[0], minus(other, from)) != 0)
+                .then(|| Edge::new(from, minus(to, from), [one, other], normals))
+        };
+        pairs.iter().filter_map(edge).collect()
+    }
+}
+
+/// An edge of a hull, between two faces that do not lie in one plane.
+struct Edge {
+    from: Point,
+    along: Point,
+    /// The third corners of the two faces.
+    beside: [Point; 2],
+    /// A box around the unit normals of all planes that touch the hull along this edge.
+    normals: [(f64, f64); 3],
+}
+
+impl Edge {
+    fn new(from: Point, along: Point, beside: [Point; 2], normals: [Point; 2]) -> Self {
+        let [p, q] = normals.map(|n| {
+            let n = n.map(|v| v as f64);
+            let length = (n[0] * n[0] + n[1] * n[1] + n[2] * n[2]).sqrt();
+            n.map(|v| v / length)
+        });
+        // The normals lie on an arc from p to q, which leaves the chord by at most its sagitta.
+        let middle = [0, 1, 2].map(|i| ((p[i] + q[i]) / 2.0).powi(2)).iter().sum::<f64>().sqrt();
+        let slack = 1.0 - middle + 1e-9;
+        let normals = [0, 1, 2].map(|i| (p[i].min(q[i]) - slack, p[i].max(q[i]) + slack));
+        Self { from, along, beside, normals }
+    }
+
+    /// Whether a plane along this edge can be parallel to one along the other, with the hull between them.
+    fn may_face(&self, other: &Self) -> bool {
+        let pairs = self.normals.iter().zip(&other.normals);
+        pairs.fold(true, |may, (a, b)| may & (a.0 <= -b.0) & (-b.1 <= a.1))
+    }
+
+    /// Whether the plane through this edge with the outward normal `up` touches the hull from above: that
+    /// it does so for the faces beside the edge is enough, as the hull is convex.
+    fn lies_below(&self, up: Point) -> bool {
+        self.beside.iter().all(|&p| dot(up, minus(p, self.from)) <= 0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::kernels::region_runs::Span;
 
     /// Voxels that no half-space through three midpoints excludes.
-    fn slow(voxels: &[Point], end: i64) -> (u64, f64) {
+    fn slow(voxels: &[Point], end: i64, spacing: [f64; 3]) -> (u64, f64, f64) {
         let around = |p: &Point| {
             let p = *p;
             (0..3).flat_map(move |a| {
@@ -333,11 +407,21 @@ mod tests {
         let inside: Vec<Point> =
             grid.filter(|p| planes.iter().all(|(n, o)| dot(*n, p.map(|v| 2 * v)) <= *o)).collect();
         let surface: Vec<Point> = inside.iter().flat_map(around).collect();
-        let far = surface
-            .iter()
-            .flat_map(|&a| surface.iter().map(move |&b| dot(minus(a, b), minus(a, b))))
-            .max();
-        (inside.len() as u64, (far.unwrap() as f64).sqrt() / 2.0)
+        let size = |v: [f64; 3]| (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt();
+        let gaps: Vec<Point> =
+            surface.iter().flat_map(|&a| surface.iter().map(move |&b| minus(b, a))).collect();
+        let gaps: BTreeSet<Point> = gaps.into_iter().collect();
+        let far = gaps.iter().map(|g| size([0, 1, 2].map(|i| g[i] as f64 * spacing[i])));
+        // Every plane along two gaps between points is a candidate, and none is nearer than the width.
+        let directions = gaps.iter().flat_map(|&a| gaps.iter().map(move |&b| cross(a, b)));
+        let directions: BTreeSet<Point> = directions.filter(|&n| n > [0; 3]).collect();
+        let width = |n: &Point| {
+            let heights = surface.iter().map(|&p| dot(*n, p));
+            let (low, high) = heights.fold((i64::MAX, i64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+            (high - low) as f64 / size([0, 1, 2].map(|i| n[i] as f64 / spacing[i]))
+        };
+        let (far, near) = (far.fold(0.0, f64::max), directions.iter().map(width));
+        (inside.len() as u64, far / 2.0, near.fold(f64::INFINITY, f64::min) / 2.0)
     }
 
     fn check(voxels: &[Point]) {
@@ -348,10 +432,13 @@ mod tests {
             .collect();
         spans.sort_unstable();
         let bounds = Bounds::of(&spans, n_rows);
-        let hull = solid_hull(&spans, n_rows, &bounds, [1.0; 3]).unwrap();
-        let (volume, feret) = slow(voxels, 9);
-        assert_eq!(hull.volume, volume, "{voxels:?}");
-        assert!((hull.feret_max - feret).abs() < 1e-12, "{voxels:?}");
+        for spacing in [[1.0; 3], [2.5, 1.0, 0.3]] {
+            let hull = solid_hull(&spans, n_rows, &bounds, spacing).unwrap();
+            let (volume, feret_max, feret_min) = slow(voxels, 9, spacing);
+            assert_eq!(hull.area, volume, "{voxels:?}");
+            assert!((hull.feret_max - feret_max).abs() < 1e-12, "{voxels:?}");
+            assert!((hull.feret_min - feret_min).abs() < 1e-12, "{voxels:?} {spacing:?}");
+        }
     }
 
     #[test]

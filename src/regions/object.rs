@@ -177,9 +177,8 @@ impl<'a> Object<'a> {
             self.solid = Solid::of(spans, n_rows, &bounds);
         }
         if needs.hull {
-            let (area, feret_max) = solid_hull(spans, n_rows, &bounds, spacing)
-                .map_or((0, f64::NAN), |hull| (hull.volume, hull.feret_max));
-            self.hull = HullSize { area, feret_max, feret_min: f64::NAN };
+            let unknown = HullSize { area: 0, feret_max: f64::NAN, feret_min: f64::NAN };
+            self.hull = solid_hull(spans, n_rows, &bounds, spacing).unwrap_or(unknown);
         }
     }
 

@@ -277,7 +277,7 @@ pub static PROPERTIES: &[Property] = &[
         .also(&["AreaShape_Solidity"]),
     core("feret_diameter_max", Unit::Length(1)).says("Largest distance between two points on the half-level contour of the convex hull image.", "> 0")
         .also(&["Feret", "AreaShape_MaxFeretDiameter", "Max diameter", "feret_diameter", "max_feret_diameter", "Max caliper", "MaxFeretDiameter"]),
-    core("feret_diameter_min", Unit::Length(1)).dims(Two).from(OURS).says("Smallest distance between two parallel lines that enclose the half-level contour of the convex hull image.", "> 0")
+    core("feret_diameter_min", Unit::Length(1)).from(OURS).says("Smallest distance between two parallel lines (planes in 3D) that enclose the half-level contour of the convex hull image.", "> 0")
         .also(&["MinFeret", "AreaShape_MinFeretDiameter", "Min diameter", "min_feret_diameter", "Min caliper", "MinFeretDiameter"]),
     core("euler_number", Unit::None).says("Connected pieces minus holes (plus cavities in 3D), pieces connected over corners.", "an integer")
         .also(&["AreaShape_EulerNumber"]),

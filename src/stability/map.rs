@@ -213,20 +213,77 @@ impl Scales {
 
     /// Per object, the position of the smallest size whose neighbourhood of `query` holds it;
     /// `sizes.len()` when none does. Ties go to the smaller index.
-    fn levels(&self, space: &Space, query: usize, keys: &mut Vec<u64>, out: &mut [u8]) {
-        keys.clear();
+    ///
+    /// Objects are counted in bins of distance; only in bins where one size ends and the next begins are they sorted.
+    fn levels(&self, space: &Space, query: usize, desk: &mut Desk, out: &mut [u8]) {
         match space.n_columns {
-            2 => space.keys::<2>(query, keys),
-            _ => space.keys::<0>(query, keys),
+            2 => space.distances::<2>(query, &mut desk.distances),
+            _ => space.distances::<0>(query, &mut desk.distances),
         }
-        out.fill(self.sizes.len() as u8);
-        let mut rest = keys.len();
-        for (level, &size) in self.sizes.iter().enumerate().rev() {
-            if size < rest {
-                keys[..rest].select_nth_unstable(size);
-                rest = size;
+        let others = || desk.distances.iter().enumerate().filter(|&(i, _)| i != query);
+        let (least, most) =
+            others().fold((u32::MAX, 0), |(low, high), (_, &v)| (low.min(v), high.max(v)));
+        let span = most - least;
+        let shift = (u32::BITS - span.leading_zeros()).saturating_sub(desk.bins.ilog2());
+        let bin = |distance: u32| ((distance - least) >> shift) as usize;
+        desk.counts.fill(0);
+        others().for_each(|(_, &distance)| desk.counts[bin(distance)] += 1);
+        let (mut rank, mut level) = (0, 0);
+        for (count, bin_level) in desk.counts.iter_mut().zip(&mut desk.levels) {
+            let end = rank + *count as usize;
+            // The first size that holds the bin's first object.
+            while level < self.sizes.len() && self.sizes[level] <= rank {
+                level += 1;
             }
-            keys[..rest].iter().for_each(|&key| out[key as u32 as usize] = level as u8);
+            let is_split = self.sizes.get(level).is_some_and(|&size| size < end);
+            *bin_level = if is_split { SPLIT } else { level as u8 };
+            *count = rank as u32;
+            rank = end;
+        }
+        desk.split.clear();
+        for (i, (&distance, out)) in desk.distances.iter().zip(out.iter_mut()).enumerate() {
+            *out = self.sizes.len() as u8;
+            if i != query {
+                *out = desk.levels[bin(distance)];
+                if *out == SPLIT {
+                    desk.split.push((distance, i as u32));
+                }
+            }
+        }
+        desk.split.sort_unstable();
+        for equal in desk.split.chunk_by(|a, b| bin(a.0) == bin(b.0)) {
+            let first = desk.counts[bin(equal[0].0)] as usize;
+            for (rank, &(_, object)) in (first..).zip(equal) {
+                let level = self.sizes.partition_point(|&size| size <= rank);
+                out[object as usize] = level as u8;
+            }
+        }
+    }
+}
+
+/// The mark of a bin whose objects do not all enter at the same size; there are never so many sizes.
+const SPLIT: u8 = u8::MAX;
+
+/// Room for the ranks of one query.
+struct Desk {
+    /// Squared distances, as bits that sort as they do.
+    distances: Vec<u32>,
+    bins: usize,
+    /// Objects in each bin, then those in the bins before it.
+    counts: Vec<u32>,
+    levels: Vec<u8>,
+    split: Vec<(u32, u32)>,
+}
+
+impl Desk {
+    fn of(n_rows: usize) -> Self {
+        let bins = n_rows.next_power_of_two();
+        Self {
+            distances: Vec::with_capacity(n_rows),
+            bins,
+            counts: vec![0; bins],
+            levels: vec![0; bins],
+            split: Vec::new(),
         }
     }
 }
@@ -242,16 +299,15 @@ impl Space {
         Self { values: points.iter().copied().collect(), n_columns: points.ncols() }
     }
 
-    /// Squared distance and row of all others, as numbers that sort by both. `D` is the number of columns where it is
-    /// known to the compiler, else 0.
-    fn keys<const D: usize>(&self, query: usize, keys: &mut Vec<u64>) {
+    /// Squared distances of all rows to one. `D` is the number of columns where it is known to the compiler, else 0.
+    fn distances<const D: usize>(&self, query: usize, distances: &mut Vec<u32>) {
         let d = if D > 0 { D } else { self.n_columns };
         let center = &self.values[query * d..][..d];
-        let others = self.values.chunks_exact(d).enumerate().filter(|&(i, _)| i != query);
-        keys.extend(others.map(|(i, row)| {
+        distances.clear();
+        distances.extend(self.values.chunks_exact(d).map(|row| {
             let squared: f64 = row.iter().zip(center).map(|(a, b)| (a - b) * (a - b)).sum();
-            // Bits of a non-negative float sort as the float does; the index breaks ties.
-            u64::from((squared as f32).to_bits()) << 32 | i as u64
+            // Bits of a non-negative float sort as the float does.
+            (squared as f32).to_bits()
         }));
     }
 }
@@ -283,10 +339,10 @@ impl Overlaps {
             .map(|block| {
                 let mut counts = vec![0u64; n_pairs * n_levels];
                 let mut levels = vec![0u8; n_spaces * n_rows];
-                let mut keys = Vec::with_capacity(n_rows);
+                let mut desk = Desk::of(n_rows);
                 for &query in block {
                     for (space, out) in spaces.iter().zip(levels.chunks_mut(n_rows)) {
-                        scales.levels(space, query, &mut keys, out);
+                        scales.levels(space, query, &mut desk, out);
                     }
                     for b in 1..n_spaces {
                         for a in 0..b {

@@ -3,7 +3,7 @@
 //! Without Chromium the tests print `skipped: no chromium`; with `EXPLORE_BROWSER=require` they fail.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,12 @@ impl Browser {
     fn open(&mut self, report: &Report) -> PathBuf {
         let path = self.profile.with_extension("html");
         report.write(&path).unwrap();
+        self.show(&path);
+        path
+    }
+
+    /// Opens a page that was written before and waits until its script has run.
+    fn show(&mut self, path: &Path) {
         self.call("Page.navigate", &json!({"url": format!("file://{}", path.display())}));
         let start = Instant::now();
         while self.eval("document.documentElement?.dataset.ready") != "true" {
@@ -118,7 +124,6 @@ impl Browser {
             std::thread::sleep(Duration::from_millis(50));
         }
         self.eval("document.getElementById('explorer').scrollIntoView({behavior: 'instant'})");
-        path
     }
 
     /// Errors and warnings of the console, exceptions, violations of the policy, requests to a network.
@@ -432,5 +437,80 @@ fn keys_move_zoom_select_and_step_through_the_runs() {
         )),
         "run 2 of 2"
     );
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// What the main job writes about the blobs, by the command.
+fn blobs(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let data = |name: &str| format!("{}/datasets/{name}", env!("CARGO_MANIFEST_DIR"));
+    let status = Command::new(env!("CARGO_BIN_EXE_explore"))
+        .args([&data("blobs_labels.tif"), "--image", &data("blobs.tif"), "-q", "--overwrite"])
+        .arg("-o")
+        .arg(&folder)
+        .status();
+    assert!(status.unwrap().success());
+    folder
+}
+
+#[test]
+fn the_page_of_the_main_job_fits_a_desk_and_a_phone_by_day_and_by_night() {
+    let Some(mut browser) = Browser::start("fits") else { return };
+    let page = blobs("page_fits").join("report.html");
+    for (width, height, scheme) in
+        [(1366, 768, "light"), (1366, 768, "dark"), (390, 844, "light"), (390, 844, "dark")]
+    {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 800});
+        browser.call("Emulation.setDeviceMetricsOverride", &screen);
+        let feature = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        browser.call("Emulation.setEmulatedMedia", &json!({"features": feature}));
+        browser.show(&page);
+        // Wide tables and figures scroll in their own frames; the page itself does not.
+        assert_eq!(browser.eval("document.documentElement.scrollWidth"), width, "{scheme}");
+        let paper = browser.eval("getComputedStyle(document.body).backgroundColor");
+        let expected = if scheme == "dark" { "rgb(21, 24, 30)" } else { "rgb(255, 255, 255)" };
+        assert_eq!(paper, expected);
+        let shown = browser.eval("document.getElementById('plot').getBoundingClientRect().width");
+        assert!(shown.as_f64().unwrap() > 0.4 * f64::from(width) - 40.0, "{shown} of {width}");
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_lasso_drawn_on_the_page_is_replayed_by_the_command() {
+    let Some(mut browser) = Browser::start("replay") else { return };
+    let folder = blobs("page_replay");
+    browser.show(&folder.join("report.html"));
+    // Everything right of the middle of the map.
+    let box_ = browser.eval(
+        "(() => { const r = document.getElementById('plot').getBoundingClientRect(); return [r.width, r.height]; })()",
+    );
+    let (width, height) = (box_[0].as_f64().unwrap(), box_[1].as_f64().unwrap());
+    let path = [(0.5, 0.02), (0.98, 0.02), (0.98, 0.98), (0.5, 0.98), (0.5, 0.1)];
+    browser.drag("plot", &path.map(|(x, y)| (x * width, y * height)));
+    let mut selected = browser.numbers("explore.selection()");
+    assert!(!selected.is_empty() && selected.len() < 61, "{selected:?}");
+    let lasso = browser.eval("explore.lassoFile()");
+    std::fs::write(folder.join("lasso.json"), lasso.as_str().unwrap()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_explore"))
+        .args(["cluster", "lasso", "objects.csv", "--lasso", "lasso.json", "-o", "-", "-q"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let head: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let at = |name: &str| head.iter().position(|column| *column == name).unwrap();
+    let (key, group) = (at("label"), at("cluster"));
+    let mut replayed: Vec<u64> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .filter(|cells| cells[group] == "1")
+        .map(|cells| cells[key].parse().unwrap())
+        .collect();
+    selected.sort_unstable();
+    replayed.sort_unstable();
+    assert_eq!(replayed, selected);
     assert_eq!(browser.complaints(), [""; 0]);
 }

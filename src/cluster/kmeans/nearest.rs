@@ -6,7 +6,7 @@
     reason = "the same code is compiled twice, for two widths of vectors"
 )]
 
-use super::points::{BLOCK, Points, TILE};
+use super::points::{BLOCK, LANES, Points, TILE};
 #[cfg(target_arch = "x86_64")]
 use super::wide;
 
@@ -72,9 +72,16 @@ impl Centres {
     }
 }
 
+/// The squared distance of two padded rows, summed lane by lane so that vectors can carry it.
 #[inline(always)]
 pub(super) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for l in 0..LANES {
+            sums[l] += (a[l] - b[l]) * (a[l] - b[l]);
+        }
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// Sums of the rows of each cluster and how many they are, or how both change.

@@ -67,10 +67,11 @@ pub(crate) fn draw_heat_map(map: &HeatMap) -> Figure {
         let at = (x0 - 6.0, y0 + map.cell.1 * middle + letters.size * 0.35);
         figure.text(at, name, family_letters.anchor(Anchor::End));
     }
-    let (_, high) = range(map);
+    let (low, high) = range(map);
     let bar = (x0 + width + 22.0, y0 - 4.0);
-    let scale: fn(f64) -> Color = |share| diverging(2.0 * share - 1.0);
-    figure.color_bar(bar, (-high, high), scale);
+    let scale: fn(f64) -> Color =
+        if low < 0.0 { |share| diverging(2.0 * share - 1.0) } else { diverging };
+    figure.color_bar(bar, (low, high), scale);
     figure
 }
 
@@ -90,12 +91,13 @@ fn families(map: &HeatMap) -> Vec<(f64, String)> {
         .collect()
 }
 
-/// Symmetric around zero, never beyond 1.
+/// Symmetric around zero, or from zero where nothing is below it; never beyond 1.
 fn range(map: &HeatMap) -> (f64, f64) {
     let high =
         map.values.iter().flatten().filter(|v| v.is_finite()).fold(0.0, |a: f64, v| a.max(v.abs()));
     let high = if high > 0.6 || high == 0.0 { 1.0 } else { high };
-    (-high, high)
+    let is_signed = map.values.iter().flatten().any(|&v| v < 0.0);
+    (if is_signed { -high } else { 0.0 }, high)
 }
 
 fn draw_cells(figure: &mut Figure, map: &HeatMap, (x0, y0): (f64, f64)) {
@@ -182,7 +184,7 @@ impl Correlation {
             features: features.names().to_vec(),
             matrix: correlations.clone(),
             families: family_of,
-            method: "Spearman".to_owned(),
+            method: "Absolute Spearman".to_owned(),
         }
     }
 }
