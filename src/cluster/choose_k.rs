@@ -84,16 +84,9 @@ pub fn choose_k<D: Data<Elem = f64>, T>(
 ) -> Result<ChoiceOfK> {
     let rows = dataset.records().view();
     let most = rows.nrows().saturating_sub(1).min(*range.end());
-    let wanted = (*range.start()).max(2)..=most;
-    let mut fits = Vec::new();
-    for k in wanted {
-        match KMeans::params(k).seed(seed).fit(dataset) {
-            Ok(fit) => fits.push(fit),
-            // Fewer different rows than k: larger k are impossible too.
-            Err(_) if !fits.is_empty() => break,
-            Err(error) => return Err(error),
-        }
-    }
+    // Fewer different rows than some k: larger k are impossible too.
+    let wanted: Vec<usize> = ((*range.start()).max(2)..=most).collect();
+    let mut fits = KMeans::params(2).seed(seed).fit_each(dataset, &wanted)?;
     if fits.is_empty() {
         let found = format!("{}..={}", range.start(), range.end());
         let allowed = format!("a range with a k from 2 to the number of rows - 1 ({most})");
@@ -261,13 +254,13 @@ pub fn gap<D: Data<Elem = f64>, T>(
 }
 
 fn log_inertias(table: &Array2<f64>, ks: &[usize], seed: u64) -> Result<Vec<f64>> {
-    let data = DatasetBase::from(table.view());
-    ks.iter()
-        .map(|&k| {
-            let inertia = KMeans::params(k).n_init(3).seed(seed).fit(&data)?.inertia();
-            Ok(inertia.max(f64::MIN_POSITIVE).ln())
-        })
-        .collect()
+    let params = KMeans::params(1).n_init(3).seed(seed).unpolished();
+    let fits = params.fit_each(&DatasetBase::from(table.view()), ks)?;
+    let mut logs: Vec<f64> =
+        fits.iter().map(|fit| fit.inertia().max(f64::MIN_POSITIVE).ln()).collect();
+    // With as many clusters as different rows nothing is left within them.
+    logs.resize(ks.len(), f64::MIN_POSITIVE.ln());
+    Ok(logs)
 }
 
 /// The smallest k whose gap is within one error of the next k's.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use linfa::DatasetBase;
-use linfa::traits::Fit;
 use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
 use rayon::prelude::*;
 
@@ -143,13 +142,13 @@ pub(super) fn simulate(
                 Array2::from_shape_fn((n_rows, spread.len()), |(_, j)| spread[j] * stream.normal());
             let total = Moments::of(rows.view()).scatter.diag().sum();
             let data = DatasetBase::from(rows.view());
-            let grouped = |&k: &usize| -> Result<Simulated> {
-                let groups = KMeans::params(k).n_init(STARTS).seed(seed.value()).fit(&data)?;
+            let params = KMeans::params(1).n_init(STARTS).seed(seed.value()).unpolished();
+            let simulated = |groups: KMeans| {
                 let depths = valleys(rows.view(), groups.labels()).into_iter().map(|v| v.2);
                 let valley = depths.fold(0.0, f64::max);
-                Ok(Simulated { index: groups.inertia() / total, valley })
+                Simulated { index: groups.inertia() / total, valley }
             };
-            ks.iter().map(grouped).collect()
+            Ok(params.fit_each(&data, ks)?.into_iter().map(simulated).collect())
         })
         .collect()
 }
@@ -165,6 +164,8 @@ fn labelled_rows(rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<(Array2<
 
 #[cfg(test)]
 mod tests {
+    use linfa::traits::Fit;
+
     use super::*;
 
     fn p_value(table: &Array2<f64>, k: usize) -> f64 {

@@ -93,6 +93,7 @@ pub struct KMeansParams {
     tolerance: f64,
     seed: u64,
     init: Init,
+    is_polished: bool,
     progress: Progress,
 }
 
@@ -107,6 +108,7 @@ impl KMeans {
             tolerance: 1e-4,
             seed: 0,
             init: Init::PlusPlus,
+            is_polished: true,
             progress: Progress::default(),
         }
     }
@@ -263,6 +265,35 @@ impl KMeansParams {
         Ok(runs.into_par_iter().map(|run| self.finish(&points, run)).collect())
     }
 
+    /// Leaves out the last passes over small tables, which gain less than a thousandth: for nulls, where many
+    /// tables are compared that were all treated alike.
+    pub(crate) fn unpolished(mut self) -> Self {
+        self.is_polished = false;
+        self
+    }
+
+    /// One grouping for each number of clusters, each as `fit` gives it, with the rows prepared once. Ends before a
+    /// number that exceeds the number of different rows, unless it is the first.
+    pub(crate) fn fit_each<D: Data<Elem = f64>, T>(
+        &self,
+        dataset: &DatasetBase<ArrayBase<D, Ix2>, T>,
+        ks: &[usize],
+    ) -> Result<Vec<KMeans>> {
+        let Some(&first) = ks.first() else { return Ok(Vec::new()) };
+        let rows = dataset.records().view();
+        let with = |n_clusters| Self { n_clusters, ..self.clone() };
+        with(first).check(rows)?;
+        let points = with(first).points(rows, dataset.feature_names())?;
+        let mut fits = Vec::with_capacity(ks.len());
+        for params in ks.iter().map(|&k| with(k)) {
+            if params.check(rows).and_then(|()| params.check_distinct(&points)).is_err() {
+                break;
+            }
+            fits.push(params.best(&points)?);
+        }
+        Ok(fits)
+    }
+
     fn check(&self, rows: ArrayView2<'_, f64>) -> Result<()> {
         let (n, d) = rows.dim();
         if n == 0 || d == 0 {
@@ -298,18 +329,40 @@ impl KMeansParams {
     /// The rows as the iteration reads them; refused when too few differ.
     fn points(&self, rows: ArrayView2<'_, f64>, names: &[String]) -> Result<Points> {
         let points = Points::new(rows, names)?;
+        self.check_distinct(&points)?;
+        Ok(points)
+    }
+
+    fn check_distinct(&self, points: &Points) -> Result<()> {
         let distinct = points.n_distinct_up_to(self.n_clusters);
         if distinct < self.n_clusters {
             let allowed = format!("at most the number of different rows ({distinct})");
             return Err(Error::parameter("n_clusters", self.n_clusters, allowed)
                 .help("ask for fewer clusters, or for features in which the rows differ"));
         }
-        Ok(points)
+        Ok(())
+    }
+
+    /// The best of all starts.
+    fn best(&self, points: &Points) -> Result<KMeans> {
+        let usual = if points.n <= SMALL { STARTS.1 } else { STARTS.0 };
+        let n_init =
+            if matches!(self.init, Init::Given(_)) { 1 } else { self.n_init.unwrap_or(usual) };
+        let streams: Vec<Stream> = (0..n_init).map(|i| start_stream(self.seed, i as u64)).collect();
+        let mut best: Option<(Run, f64)> = None;
+        for mut run in self.runs(points, &streams) {
+            let (_, inertia) = lloyd::assign(points, &mut run.centres);
+            if best.as_ref().is_none_or(|b| inertia < b.1) {
+                best = Some((run, inertia));
+            }
+        }
+        let (run, ..) = best.ok_or_else(|| Error::internal("no start was tried"))?;
+        Ok(self.finish(points, run))
     }
 
     /// The clustering of one converged start.
     fn finish(&self, points: &Points, mut run: Run) -> KMeans {
-        if points.n <= SMALL && self.init == Init::PlusPlus {
+        if self.is_polished && points.n <= SMALL && self.init == Init::PlusPlus {
             lloyd::polish(points, &mut run.centres);
         }
         let (labels, inertia) = lloyd::assign(points, &mut run.centres);
@@ -354,19 +407,7 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, Error> for KMeansParams {
         let rows = dataset.records().view();
         self.check(rows)?;
         let points = self.points(rows, dataset.feature_names())?;
-        let usual = if points.n <= SMALL { STARTS.1 } else { STARTS.0 };
-        let n_init =
-            if matches!(self.init, Init::Given(_)) { 1 } else { self.n_init.unwrap_or(usual) };
-        let streams: Vec<Stream> = (0..n_init).map(|i| start_stream(self.seed, i as u64)).collect();
-        let mut best: Option<(Run, f64)> = None;
-        for mut run in self.runs(&points, &streams) {
-            let (_, inertia) = lloyd::assign(&points, &mut run.centres);
-            if best.as_ref().is_none_or(|b| inertia < b.1) {
-                best = Some((run, inertia));
-            }
-        }
-        let (run, ..) = best.ok_or_else(|| Error::internal("no start was tried"))?;
-        Ok(self.finish(&points, run))
+        self.best(&points)
     }
 }
 
