@@ -18,7 +18,7 @@ pub(super) fn radius(sigma: f64) -> usize {
 #[derive(Debug)]
 pub(super) struct Taps {
     pub weights: Vec<f32>,
-    sum: f32,
+    pub sum: f32,
 }
 
 impl Taps {

@@ -283,6 +283,7 @@ fn sobel_stack(rows: &[Padded; 9], out: &mut [f32]) {
             slopes[1] += SMOOTH[dx] * SLOPE[dy] * SMOOTH[dz] * value;
             slopes[2] += SMOOTH[dx] * SMOOTH[dy] * SLOPE[dz] * value;
         }
-        *out = slopes.iter().map(|s| s * s).sum::<f64>().sqrt() as f32;
+        let [over_x, over_y, over_z] = slopes.map(|slope| slope as f32);
+        *out = over_x.mul_add(over_x, over_y.mul_add(over_y, over_z * over_z)).sqrt();
     }
 }

@@ -19,6 +19,7 @@ mod neighborhood;
 mod numbering;
 mod object_statistics;
 mod objects;
+mod on_gpu;
 mod pixels;
 #[cfg(test)]
 mod reference;

@@ -7,10 +7,12 @@ use std::path::Path;
 use super::Kind;
 use super::classifier::Classifier;
 use super::numbering::components_by_column;
+use super::on_gpu;
 use super::spec::FeatureSpec;
 use super::stack::{Pages, Stack, channels};
 use super::train::{Growth, Rows, growth_setters};
 use super::votes::{shares, winners};
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, Pixels};
 use crate::progress::Progress;
@@ -219,12 +221,13 @@ impl ProbabilityMapper {
 }
 
 /// A classifier of pixels applied to an image in memory or in a file, strip by strip.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PixelPrediction<'a> {
     model: &'a Classifier,
     spec: FeatureSpec,
     pages: Vec<Pages<'a>>,
     strip_rows: Option<usize>,
+    backend: Backend,
     progress: Progress,
 }
 
@@ -255,12 +258,21 @@ impl<'a> PixelPrediction<'a> {
             )));
         }
         let spec = FeatureSpec::parse(model.feature_specification())?;
-        Ok(Self { model, spec, pages, strip_rows: None, progress: Progress::default() })
+        let (backend, progress) = (Backend::Cpu, Progress::default());
+        Ok(Self { model, spec, pages, strip_rows: None, backend, progress })
     }
 
     /// Works on so many rows at a time; the result is the same, less memory is in use.
     pub fn tile(mut self, rows: usize) -> Self {
         self.strip_rows = Some(rows.max(1));
+        self
+    }
+
+    /// Where features and votes are found; [`Backend::Cpu`] by default. The result is the same.
+    ///
+    /// A device takes as many rows at a time as it has room for, whatever [`tile`](Self::tile) says.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
         self
     }
 
@@ -307,14 +319,18 @@ impl<'a> PixelPrediction<'a> {
     /// Classes, or labels of objects where the model is an object segmenter.
     ///
     /// # Errors
-    /// Another number of channels or axes than in training, or a pixel that is not finite.
+    /// Another number of channels or axes than in training, or a pixel that is not finite; on a device pixels beyond
+    /// 1e17, and features that reach further than the device has room for.
     pub fn labels(&self) -> Result<LabelImage> {
         let stack = self.stack()?;
         let [nz, ny, nx] = stack.extent();
         let n_classes = self.model.n_classes();
-        let strips = stack.vote(&self.model.forest, &self.progress, |strip, sums| {
-            (strip.clone(), winners(sums, n_classes))
-        })?;
+        let (forest, progress) = (&self.model.forest, &self.progress);
+        let strips = match &self.backend {
+            Backend::Cpu => stack
+                .vote(forest, progress, |strip, sums| (strip.clone(), winners(sums, n_classes)))?,
+            Backend::Gpu(gpu) => on_gpu::classes(gpu, &stack, forest, progress)?,
+        };
         let mut classes = vec![0u32; nz * ny * nx];
         scatter(&mut classes, strips, ny, nx);
         let grid = self.grid([nz, ny, nx])?;
@@ -333,14 +349,18 @@ impl<'a> PixelPrediction<'a> {
         let stack = self.stack()?;
         let [nz, ny, nx] = stack.extent();
         let (n_classes, class) = (self.model.n_classes(), self.model.probability_of);
-        let strips = stack.vote(&self.model.forest, &self.progress, |strip, sums| {
-            let values = if class == 0 {
-                winners(sums, n_classes).into_iter().map(|c| c as f32).collect()
-            } else {
-                shares(sums, n_classes, class)
-            };
-            (strip.clone(), values)
-        })?;
+        let (forest, progress) = (&self.model.forest, &self.progress);
+        let strips = match &self.backend {
+            Backend::Cpu => stack.vote(forest, progress, |strip, sums| {
+                let values = if class == 0 {
+                    winners(sums, n_classes).into_iter().map(|c| c as f32).collect()
+                } else {
+                    shares(sums, n_classes, class)
+                };
+                (strip.clone(), values)
+            })?,
+            Backend::Gpu(gpu) => on_gpu::shares(gpu, &stack, forest, class, progress)?,
+        };
         let mut values = vec![0.0f32; nz * ny * nx];
         scatter(&mut values, strips, ny, nx);
         IntensityImage::new(self.grid([nz, ny, nx])?, Pixels::F32(values))

@@ -150,6 +150,19 @@ impl<'a> Stack<'a> {
         [self.size.n_layers, self.size.n_rows, self.width]
     }
 
+    pub fn is_stack(&self) -> bool {
+        self.size.is_stack
+    }
+
+    pub fn spec(&self) -> &FeatureSpec {
+        self.spec
+    }
+
+    /// The pixels of these layers and rows, channel by channel.
+    pub fn sources(&self, (layers, rows): &Strip) -> impl Iterator<Item = Result<Block>> {
+        self.channels.iter().map(|channel| channel.block(layers.clone(), rows.clone()))
+    }
+
     pub fn n_features(&self) -> usize {
         self.spec.features.len() * self.channels.len()
     }

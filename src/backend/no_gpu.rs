@@ -67,6 +67,9 @@ impl Gpu {
     pub(crate) fn read<T: Word>(&self, _buffer: &Buffer<T>) -> Result<Vec<T>> {
         match *self {}
     }
+    pub(crate) fn place<T: Word>(&self, _: &Buffer<T>, _: &Buffer<T>, _at: usize) -> Result<()> {
+        match *self {}
+    }
     pub(crate) fn clear<T: Word>(&self, _buffer: &Buffer<T>) -> Result<()> {
         match *self {}
     }

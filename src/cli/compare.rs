@@ -29,6 +29,7 @@ pub struct Compare {
 
 impl Compare {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        console.refuse_gpu("labels are compared on the CPU")?;
         if let Some(output) = &self.output {
             check_free(output, globals.existing())?;
         }

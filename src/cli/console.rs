@@ -64,11 +64,18 @@ impl Console {
         if colored { Style::Color } else { Style::Plain }
     }
 
+    /// Refuses `--backend gpu` where there is nothing for it to do.
+    pub fn refuse_gpu(&self, why: &str) -> Result<()> {
+        if self.backend != Where::Gpu {
+            return Ok(());
+        }
+        Err(Error::parameter("--backend", "gpu", "auto or cpu here").help(why))
+    }
+
     /// Reads a table from a file or stdin and passes its warnings on.
     pub fn read(&self, input: &Input) -> Result<Table> {
-        if self.backend == Where::Gpu && !self.has_kernels && !is_image(&input.table) {
-            return Err(Error::parameter("--backend", "gpu", "auto or cpu here")
-                .help("nothing that this command does with a table runs on a GPU"));
+        if !self.has_kernels && !is_image(&input.table) {
+            self.refuse_gpu("nothing that this command does with a table runs on a GPU")?;
         }
         let table = if input.table.as_os_str() == "-" {
             let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use linfa::traits::Fit;
 use ndarray::ArrayView2;
 use polariscope::Result;
+use polariscope::backend::Backend;
 use polariscope::embed::neighbors::Metric;
 use polariscope::embed::quality::Quality;
 use polariscope::embed::tsne::Tsne;
@@ -13,7 +14,7 @@ use polariscope::table::{Features, Table, with_values};
 use serde_json::{Value, json};
 
 use super::Console;
-use super::args::{Globals, Input, Output, Scaled};
+use super::args::{Globals, Input, Output, Scaled, Where};
 
 /// Neighbourhood size that the qualities in `--json` are for.
 const QUALITY_NEIGHBORS: usize = 15;
@@ -98,7 +99,11 @@ impl Embed {
                     params = params.perplexity(perplexity);
                 }
                 let fit = |on| params.clone().backend(on).fit(&features);
-                let tsne = globals.backend.run(pixels_worth(&features), fit)?;
+                // Left to itself the map is the CPU's, which does not depend on the machine.
+                let tsne = match globals.backend {
+                    Where::Gpu => fit(Backend::gpu()?),
+                    Where::Auto | Where::Cpu => fit(Backend::Cpu),
+                }?;
                 let map = tsne.coordinates().view();
                 let mut quality = self.quality(&features, map)?;
                 quality["kl_divergence"] = json!(tsne.kl_divergence());

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use polariscope::backend::Backend;
 use polariscope::image::{ImageFile, IntensityImage, LabelImage};
 use polariscope::regions::Regions;
 use polariscope::segment::{Guess, Kind, kind_of};
@@ -127,7 +128,7 @@ pub fn measured(
         Some(Taken::Image) => Guess { kind: Kind::Intensities, reason: "you said so".into() },
     };
     let is_segmented = guess.kind != Kind::Labels;
-    let mut warnings = Vec::new();
+    let (mut warnings, mut segmented) = (Vec::new(), None);
     let labels = if is_segmented {
         let how = if guess.kind == Kind::Mask { how.of_mask() } else { how.clone() };
         let params = how.params().progress(console.progress("segment"));
@@ -138,7 +139,7 @@ pub fn measured(
         };
         let found = console.backend().run(file.grid().n_pixels(), segment)?;
         warnings = assumptions(&guess, &how, found.count().all);
-        found.labels()?
+        segmented.insert(found).labels()?
     } else {
         if taken.is_none() {
             console.note(&format!("taken for a label image because {}", guess.reason));
@@ -164,7 +165,15 @@ pub fn measured(
     for (name, image) in &channels {
         regions = regions.channel(name, image);
     }
-    let measure = |on| regions.clone().backend(on).measure(&labels).map_err(|e| e.in_file(path));
+    let measure = |on: Backend| {
+        let regions = regions.clone().backend(on.clone());
+        let frame = match (&on, &segmented) {
+            // What was found on a device is there already.
+            (Backend::Gpu(_), Some(found)) => regions.measure_segmented(found),
+            _ => regions.measure(&labels),
+        };
+        frame.map_err(|e| e.in_file(path))
+    };
     let frame = console.backend().run(labels.pixels().len(), measure)?;
     let mut table = Table::from(frame);
     table.warnings.extend(warnings);

@@ -8,17 +8,14 @@ override LARGEST: bool = false;
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height {
+    if at >= n_pixels() {
         return;
     }
-    let along_x = p.axis == 2u;
-    let place = select(at / p.width, at % p.width, along_x);
-    let length = select(p.height, p.width, along_x);
-    let step = select(p.width, 1u, along_x);
-    let first = at - place * step;
+    let line = line_of(at);
+    let first = at - line.x * line.z;
     var best = values[at];
-    for (var i = place - min(place, p.reach); i <= min(place + p.reach, length - 1u); i++) {
-        let value = values[first + i * step];
+    for (var i = line.x - min(line.x, p.reach); i <= min(line.x + p.reach, line.y - 1u); i++) {
+        let value = values[first + i * line.z];
         best = select(min(best, value), max(best, value), LARGEST);
     }
     picked[at] = best;

@@ -14,7 +14,7 @@ const STRETCH: u32 = 256u;
 @compute @workgroup_size(GROUP)
 fn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at < p.width * p.height {
+    if at < n_pixels() {
         atomicStore(&parents[at], select(NONE, at, mask[at] != 0u));
     }
 }
@@ -45,18 +45,42 @@ fn unite(one: u32, other: u32) {
     }
 }
 
+// Joins a pixel with its neighbours in the layer before.
+fn join_above(at: u32, place: vec3u) {
+    let above = at - p.width * p.height;
+    if mask[above] != 0u {
+        // It is joined with its own neighbours already.
+        unite(at, above);
+        return;
+    }
+    let first = first_near(place);
+    let last = last_near(place);
+    for (var y = first.y; y <= last.y; y++) {
+        for (var x = first.x; x <= last.x; x++) {
+            let near = pixel_at(x, y, place.z - 1u);
+            if mask[near] != 0u {
+                unite(at, near);
+            }
+        }
+    }
+}
+
 // Joins every pixel with the neighbours before it, corners included.
 @compute @workgroup_size(GROUP)
 fn join(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height || mask[at] == 0u {
+    if at >= n_pixels() || mask[at] == 0u {
         return;
     }
-    let x = at % p.width;
+    let place = place_of(at);
+    let x = place.x;
     if x > 0u && mask[at - 1u] != 0u {
         unite(at, at - 1u);
     }
-    if at < p.width {
+    if place.z > 0u {
+        join_above(at, place);
+    }
+    if place.y == 0u {
         return;
     }
     let north = at - p.width;
@@ -77,7 +101,7 @@ fn join(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gro
 @compute @workgroup_size(GROUP)
 fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let stretch = item_of(id, n_groups);
-    let n = p.width * p.height;
+    let n = n_pixels();
     if stretch * STRETCH >= n {
         return;
     }
@@ -92,7 +116,7 @@ fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gr
 @compute @workgroup_size(GROUP)
 fn number(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let stretch = item_of(id, n_groups);
-    let n = p.width * p.height;
+    let n = n_pixels();
     if stretch * STRETCH >= n {
         return;
     }
@@ -109,7 +133,7 @@ fn number(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_g
 @compute @workgroup_size(GROUP)
 fn spread(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height {
+    if at >= n_pixels() {
         return;
     }
     if mask[at] == 0u {

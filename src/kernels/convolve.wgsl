@@ -1,7 +1,7 @@
-// A plane of values convolved along one axis; the definition is segment/convolve.rs, to the bit.
+// Values convolved along one axis; the definition is segment/convolve.rs, to the bit.
 
 override IS_ODD: bool = false;
-// Beyond the border: the border pixel again, or the plane mirrored.
+// Beyond the border: the border pixel again, or the image mirrored.
 override MIRRORED: bool = false;
 
 // The weights of the centre and of the pixels after it.
@@ -21,14 +21,14 @@ fn inside(at: i32, length: i32) -> u32 {
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height {
+    if at >= n_pixels() {
         return;
     }
-    let along_x = p.axis == 2u;
-    let place = i32(select(at / p.width, at % p.width, along_x));
-    let length = i32(select(p.height, p.width, along_x));
-    let step = select(p.width, 1u, along_x);
-    let first = at - u32(place) * step;
+    let line = line_of(at);
+    let place = i32(line.x);
+    let length = i32(line.y);
+    let step = line.z;
+    let first = at - line.x * step;
     var sum = 0.0;
     for (var i = i32(p.reach); i > 0; i--) {
         let before = values[first + inside(place - i, length) * step];

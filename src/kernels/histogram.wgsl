@@ -21,7 +21,7 @@ fn key_of(value: f32) -> u32 {
 @compute @workgroup_size(GROUP)
 fn range(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let first = item_of(id, n_groups) * STRETCH;
-    let n = p.width * p.height;
+    let n = n_pixels();
     if first >= n {
         return;
     }
@@ -54,7 +54,7 @@ fn bin_of(value: f32) -> u32 {
 @compute @workgroup_size(GROUP)
 fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let first = item_of(id, n_groups) * STRETCH;
-    let n = p.width * p.height;
+    let n = n_pixels();
     if first >= n {
         return;
     }

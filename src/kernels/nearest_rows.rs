@@ -295,13 +295,13 @@ impl<'a> Search<'a> {
 }
 
 /// Values are centred and scaled to at most 1, so that f32 neither cancels nor overflows.
-struct Frame {
+pub(super) struct Frame {
     centre: Vec<f64>,
     scale: f64,
 }
 
 impl Frame {
-    fn of(references: Rows, queries: Rows) -> Self {
+    pub(super) fn of(references: Rows, queries: Rows) -> Self {
         let mut centre = vec![0.0; references.width];
         for row in references.values.chunks_exact(references.width) {
             centre.iter_mut().zip(row).for_each(|(c, x)| *c += x);
@@ -323,7 +323,7 @@ impl Frame {
         row.iter().zip(&self.centre).map(|(x, c)| (x - c) * self.scale).collect()
     }
 
-    fn place(&self, row: &[f64]) -> impl Iterator<Item = f32> {
+    pub(super) fn place(&self, row: &[f64]) -> impl Iterator<Item = f32> {
         row.iter().zip(&self.centre).map(|(x, c)| ((x - c) * self.scale) as f32)
     }
 }

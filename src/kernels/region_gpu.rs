@@ -15,7 +15,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::planes_gpu::value_of;
+use super::raster_gpu::value_of;
 use super::region_edges::Edges;
 use super::region_intensity::Intensity;
 use super::region_runs::Span;
@@ -131,15 +131,17 @@ impl<'a> LabelBands<'a> {
         self.extent[2]
     }
 
-    /// A plane of labels that is on the device, in one piece, and none above `max_label`.
+    /// Labels that are on the device, in one piece, and none above `max_label`.
     pub fn over(
         gpu: &'a Gpu,
         labels: Arc<Buffer<u32>>,
-        [height, width]: [usize; 2],
+        extent: [usize; 3],
+        is_stack: bool,
         max_label: u32,
     ) -> Self {
-        let bands = vec![Band { labels, held: 0..height, own: 0..height }];
-        Self { gpu, bands, extent: [1, height, width], is_stack: false, max_label }
+        let rows = 0..extent[0] * extent[1];
+        let bands = vec![Band { labels, held: rows.clone(), own: rows }];
+        Self { gpu, bands, extent, is_stack, max_label }
     }
 
     /// For every label from 1: powers up to the third of each coordinate if `cubes`, else all up to the second order.

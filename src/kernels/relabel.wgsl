@@ -6,7 +6,7 @@
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at < p.width * p.height {
+    if at < n_pixels() {
         let label = labels[at];
         labels[at] = select(0u, names[min(label, arrayLength(&names) - 1u)], label < arrayLength(&names));
     }

@@ -8,7 +8,7 @@
 @compute @workgroup_size(GROUP)
 fn above(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at < p.width * p.height {
+    if at < n_pixels() {
         mask[at] = u32(values[at] > threshold[0]);
     }
 }
@@ -17,16 +17,18 @@ fn above(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gr
 @compute @workgroup_size(GROUP)
 fn peaks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height {
+    if at >= n_pixels() {
         return;
     }
-    let x = at % p.width;
-    let y = at / p.width;
+    let first = first_near(place_of(at));
+    let last = last_near(place_of(at));
     var is_peak = mask[at] != 0u;
     if is_peak {
-        for (var j = max(y, 1u) - 1u; j <= min(y + 1u, p.height - 1u); j++) {
-            for (var i = max(x, 1u) - 1u; i <= min(x + 1u, p.width - 1u); i++) {
-                is_peak = is_peak && values[j * p.width + i] <= values[at];
+        for (var z = first.z; z <= last.z; z++) {
+            for (var y = first.y; y <= last.y; y++) {
+                for (var x = first.x; x <= last.x; x++) {
+                    is_peak = is_peak && values[pixel_at(x, y, z)] <= values[at];
+                }
             }
         }
     }

@@ -8,7 +8,13 @@
 //! operations in the same order and so give the same bits.
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
 
+mod on_gpu;
+
 use rayon::prelude::*;
+
+#[cfg(test)]
+pub(super) use on_gpu::TSNE_FORCES;
+pub(crate) use on_gpu::repulsion_on;
 
 /// Numbers worked on side by side; a row of affinities is padded to a multiple of it.
 pub const LANES: usize = 8;

@@ -6,7 +6,7 @@ const OUTSIDE: u32 = 0xffffffffu;
 @group(0) @binding(1) var<storage, read> mask: array<u32>;
 // The component of every spot pixel, from 1 in raster order.
 @group(0) @binding(2) var<storage, read> numbers: array<u32>;
-// Per component: the largest complement of x * height + y, then its label.
+// Per component: the largest complement of (x * height + y) * depth + z, then its label.
 @group(0) @binding(3) var<storage, read_write> firsts: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> labels: array<u32>;
 @group(0) @binding(5) var<storage, read> older: array<u32>;
@@ -15,8 +15,9 @@ const OUTSIDE: u32 = 0xffffffffu;
 @compute @workgroup_size(GROUP)
 fn first(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at < p.width * p.height && numbers[at] != 0u {
-        let by_columns = at % p.width * p.height + at / p.width;
+    if at < n_pixels() && numbers[at] != 0u {
+        let place = place_of(at);
+        let by_columns = (place.x * p.height + place.y) * p.depth + place.z;
         atomicMax(&firsts[numbers[at] - 1u], ~by_columns);
     }
 }
@@ -24,7 +25,7 @@ fn first(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gr
 @compute @workgroup_size(GROUP)
 fn seed(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height {
+    if at >= n_pixels() {
         return;
     }
     if mask[at] == 0u {
@@ -40,18 +41,22 @@ fn seed(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gro
 @compute @workgroup_size(GROUP)
 fn grow(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
     let at = item_of(id, n_groups);
-    if at >= p.width * p.height {
+    if at >= n_pixels() {
         return;
     }
     var label = older[at];
     if label == FREE {
-        let x = at % p.width;
-        let y = at / p.width;
-        for (var j = max(y, 1u) - 1u; j <= min(y + 1u, p.height - 1u); j++) {
-            for (var i = max(x, 1u) - 1u; i <= min(x + 1u, p.width - 1u); i++) {
-                let near = older[j * p.width + i];
-                if near != OUTSIDE && (p.reach == 1u || i == x || j == y) {
-                    label = max(label, near);
+        let place = place_of(at);
+        let first = first_near(place);
+        let last = last_near(place);
+        for (var z = first.z; z <= last.z; z++) {
+            for (var y = first.y; y <= last.y; y++) {
+                for (var x = first.x; x <= last.x; x++) {
+                    let near = older[pixel_at(x, y, z)];
+                    let n_axes = u32(x != place.x) + u32(y != place.y) + u32(z != place.z);
+                    if near != OUTSIDE && (p.reach == 1u || n_axes == 1u) {
+                        label = max(label, near);
+                    }
                 }
             }
         }

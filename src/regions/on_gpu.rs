@@ -73,8 +73,8 @@ pub(super) fn objects_on_device(
     channels: &[&Pixels],
     needs: Needs,
 ) -> Result<Objects> {
-    check(false, channels, needs)?;
-    measured(&labels.bands(), false, None, channels, needs)
+    check(labels.is_stack(), channels, needs)?;
+    measured(&labels.bands(), labels.is_stack(), None, channels, needs)
 }
 
 /// `names` are those of the labels 1, 2, 3, if they have others.

@@ -24,7 +24,7 @@ pub use error_map::{ErrorMap, Finding};
 pub use field::Field;
 pub use kind::{Guess, Kind, kind_of};
 pub use objects::Sides;
-pub use on_gpu::DevicePlane;
+pub use on_gpu::DeviceField;
 pub use runs::Connectivity;
 pub use segmentation::{Count, Method, Segmentation, Segmented};
 pub use watershed::watershed;

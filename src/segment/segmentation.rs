@@ -118,7 +118,7 @@ impl Segmentation {
 
     /// Where pixels are worked on; [`Backend::Cpu`] by default. The labels are the same.
     ///
-    /// A device works on a whole plane at once, whatever [`tile`](Self::tile) says, and keeps the labels until they
+    /// A device works on a whole image at once, whatever [`tile`](Self::tile) says, and keeps the labels until they
     /// are wanted.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
@@ -135,7 +135,7 @@ impl Segmentation {
     ///
     /// # Errors
     /// When a parameter is out of range, a pixel is not finite, or all are equal (no threshold); when the
-    /// [`backend`](Self::backend) has no room for the image, or cannot work on stacks.
+    /// [`backend`](Self::backend) has no room for the image.
     pub fn segment(&self, image: &IntensityImage) -> Result<Segmented> {
         self.check()?;
         let is_whole = matches!(image.pixels().type_name(), "uint8" | "uint16");

@@ -70,23 +70,98 @@ fn outputs_have_the_bytes_of_the_cpu() {
     ]);
     same(&["describe", &labels]);
     same(&["embed", "umap", &dataset("blobs.csv")]);
-    same(&["embed", "tsne", &dataset("blobs.csv"), "--metric", "cosine"]);
-    for method in ["voronoi-otsu", "gauss-otsu", "otsu"] {
+    let files = |arguments: &[&str], ending: &str| {
         let written = ["gpu", "cpu"].map(|backend| {
-            let file = format!("{method}_{backend}.tif");
-            on(&here, backend, &["segment", &image, "-o", &file, "--method", method]);
+            let file = format!("{backend}.{ending}");
+            on(&here, backend, &[arguments, &["-o", &file, "--overwrite"]].concat());
             fs::read(here.join(file)).unwrap()
         });
-        assert!(written[0] == written[1], "{method}");
+        assert!(written[0] == written[1], "{arguments:?}");
+    };
+    stack(&here.join("stack.npy"));
+    for method in ["voronoi-otsu", "gauss-otsu", "otsu"] {
+        files(&["segment", &image, "--method", method], "tif");
+        files(&["segment", "stack.npy", "--method", method, "--exclude-edges"], "tif");
     }
-    let folders = ["gpu", "cpu"].map(|backend| {
-        let out = format!("from_pixels_{backend}");
-        on(&here, backend, &[&labels, "--image", &image, "-o", &out, "--runs", "3"]);
-        here.join(out)
-    });
-    for file in ["objects.csv", "features.csv", "summary.json", "model.json"] {
-        let [gpu, cpu] = folders.each_ref().map(|folder| fs::read(folder.join(file)).unwrap());
-        assert!(gpu == cpu, "{file}");
+    // From labels, and from raw pixels.
+    for arguments in [&[&labels[..], "--image", &image][..], &[&image]] {
+        let folders = ["gpu", "cpu"].map(|backend| {
+            let out = format!("walk_{backend}");
+            let how = ["-o", &out, "--runs", "3", "--overwrite"];
+            on(&here, backend, &[arguments, &how].concat());
+            here.join(out)
+        });
+        for file in ["objects.csv", "features.csv", "summary.json", "model.json"] {
+            let [gpu, cpu] = folders.each_ref().map(|folder| fs::read(folder.join(file)).unwrap());
+            assert!(gpu == cpu, "{file} of {arguments:?}");
+        }
+    }
+}
+
+/// A stack of bright balls in a box, as npy.
+fn stack(path: &Path) {
+    let extent = [18usize, 30, 33];
+    let mut header = format!(
+        "{{'descr': '|u1', 'fortran_order': False, 'shape': ({}, {}, {}), }}",
+        extent[0], extent[1], extent[2]
+    );
+    header += &" ".repeat(63 - (10 + header.len()) % 64);
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    for i in 0..extent.iter().product::<usize>() {
+        let place = [i / (30 * 33), i / 33 % 30, i % 33];
+        let off = place.map(|x| (x % 11).abs_diff(5).pow(2)).iter().sum::<usize>();
+        bytes.push(200u8.saturating_sub(8 * off.min(30) as u8) / if off > 16 { 8 } else { 1 });
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn classifiers_of_pixels_have_the_bytes_of_the_cpu() {
+    let here = folder("gpu_apoc");
+    if !has_adapter(&here) {
+        return;
+    }
+    let (image, marks) = (dataset("blobs.tif"), dataset("blobs_pixel_annotation.tif"));
+    for (kind, features) in [
+        ("pixel-classifier", "object_size_1_to_5_px"),
+        ("object-segmenter", "original sobel_of_gaussian_blur=2 laplace_diamond=0"),
+        ("probability-mapper", "gaussian_blur=3 difference_of_gaussian=2"),
+    ] {
+        let trained = ["--features", features, "--annotation", &marks, "--overwrite"];
+        let train = ["apoc", "train", kind, "--image", &image, "-o", "model.cl", "--n-trees", "20"];
+        on(&here, "cpu", &[&train[..], &trained].concat());
+        let written = ["gpu", "cpu"].map(|backend| {
+            let file = format!("{backend}.tif");
+            let predict = ["apoc", "predict", "model.cl", "--image", &image, "-o", &file];
+            on(&here, backend, &[&predict[..], &["--overwrite"]].concat());
+            fs::read(here.join(file)).unwrap()
+        });
+        assert!(written[0] == written[1], "{kind}");
+    }
+}
+
+#[test]
+fn a_map_from_a_device_is_as_good() {
+    let here = folder("gpu_map");
+    if !has_adapter(&here) {
+        return;
+    }
+    let quality = |backend: &str| -> serde_json::Value {
+        let table = dataset("blobs.csv");
+        serde_json::from_str(&on(
+            &here,
+            backend,
+            &["embed", "tsne", &table, "-o", "map.csv", "--overwrite", "--json"],
+        ))
+        .unwrap()
+    };
+    let (gpu, cpu) = (quality("gpu"), quality("cpu"));
+    for (name, bar) in [("trustworthiness", 0.02), ("kl_divergence", 0.02)] {
+        let [gpu, cpu] = [&gpu, &cpu].map(|quality| quality[name].as_f64().unwrap());
+        assert!((gpu - cpu).abs() < bar, "{name}: {gpu}, not {cpu}");
     }
 }
 
@@ -99,6 +174,10 @@ fn what_a_gpu_does_not_do_is_one_sentence() {
     let nothing = "nothing that this command does with a table runs on a GPU";
     refused(&gpu(&["describe", &dataset("blobs.csv")]), nothing);
     refused(&gpu(&[&dataset("blobs.csv")]), nothing);
+    let labels = dataset("blobs_labels.tif");
+    refused(&gpu(&["compare", &labels, &labels]), "labels are compared on the CPU");
+    let train = ["apoc", "train", "pixel-classifier", "--image", &labels, "-o", "m.cl"];
+    refused(&gpu(&train), "only the classifiers of pixels run on a GPU");
     if has_adapter(&here) {
         let all = ["measure", &dataset("blobs_labels.tif"), "--properties", "all"];
         refused(&gpu(&all), "the GPU does not measure");

@@ -236,6 +236,20 @@ impl Gpu {
         self.mapped(&staging)
     }
 
+    /// Copies the words of one buffer into another, from place `at` on.
+    pub(crate) fn place<T: Word>(
+        &self,
+        words: &Buffer<T>,
+        into: &Buffer<T>,
+        at: usize,
+    ) -> Result<()> {
+        let (at, size) = (at as u64 * WORD, words.len as u64 * WORD);
+        let mut encoder = self.encoder();
+        encoder.copy_buffer_to_buffer(&words.buffer, 0, &into.buffer, at, size);
+        self.queue.submit([encoder.finish()]);
+        self.checked("copying on it")
+    }
+
     /// Sets all words to 0.
     pub(crate) fn clear<T: Word>(&self, buffer: &Buffer<T>) -> Result<()> {
         let mut encoder = self.encoder();

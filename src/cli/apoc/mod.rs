@@ -36,6 +36,9 @@ enum Step {
 
 impl Apoc {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
+        if !matches!(self.step, Step::Predict(_)) {
+            console.refuse_gpu("of APOC, only the classifiers of pixels run on a GPU")?;
+        }
         match &self.step {
             Step::Train(train) => train.run(globals, console),
             Step::Predict(predict) => predict.run(globals, console),

@@ -58,18 +58,22 @@ impl Predict {
             prediction = prediction.tile(tile);
         }
         let at_image = |e: Error| e.in_file(&self.images[0]);
+        let n_pixels = files.first().map_or(0, |file| file.grid().n_pixels());
         if model.kind() == Kind::ProbabilityMapper {
-            let image = prediction.probabilities().map_err(at_image)?;
+            let map = |on| prediction.clone().backend(on).probabilities().map_err(at_image);
+            let image = globals.backend.run(n_pixels, map)?;
             image.save(&self.output, globals.existing())?;
             let values = image.pixels().to_f64();
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             return console.print_json(json!({ "kind": model.kind().word(), "mean_probability": mean }));
         }
-        let labels = prediction.labels().map_err(at_image)?;
+        let classify = |on| prediction.clone().backend(on).labels().map_err(at_image);
+        let labels = globals.backend.run(n_pixels, classify)?;
         self.write_labels(model, &labels, globals, console)
     }
 
     fn objects(&self, model: &Classifier, globals: &Globals, console: &Console) -> Result<()> {
+        console.refuse_gpu("of APOC, only the classifiers of pixels run on a GPU")?;
         self.refuse("--table", self.table.is_some(), model.kind())?;
         let path = needed(self.labels.as_ref(), "--labels", model.kind())?;
         let labels = LabelImage::open(path)?;

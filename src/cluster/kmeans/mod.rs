@@ -14,8 +14,11 @@ use linfa::traits::{Fit, PredictInplace};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
+use crate::backend::Backend;
 use crate::embed::{Moments, first_component, not_finite};
 use crate::error::{Error, Result};
+use crate::kernels::nearest_centroid::{nearest_centroid, nearest_centroid_on};
+use crate::kernels::nearest_rows::Rows;
 use crate::progress::Progress;
 use crate::seed::{Seed, Stream};
 use lloyd::{Limits, Run};
@@ -173,14 +176,30 @@ impl KMeans {
     /// # Errors
     /// When the number of columns is not the number of features, or a value is not finite.
     pub fn assign(&self, rows: ArrayView2<'_, f64>) -> Result<Vec<usize>> {
+        self.assign_on(&Backend::Cpu, rows)
+    }
+
+    /// As [`assign`](Self::assign), with the same labels, where `backend` says: a device proposes, and the CPU decides
+    /// where single precision leaves a doubt.
+    ///
+    /// # Errors
+    /// As [`assign`](Self::assign); on a device more than 2,047 columns, or a lost device.
+    pub fn assign_on(&self, backend: &Backend, rows: ArrayView2<'_, f64>) -> Result<Vec<usize>> {
         if !rows.iter().all(|v| v.is_finite()) {
             return Err(not_finite(rows, &[]));
         }
-        let distances = self.distances(rows)?;
-        let nearest = |row: ndarray::ArrayView1<'_, f64>| {
-            1 + (1..row.len()).fold(0, |best, c| if row[c] < row[best] { c } else { best })
+        self.check_columns(rows)?;
+        let (rows, centres) = (rows.as_standard_layout(), self.centroids.as_standard_layout());
+        let width = centres.ncols();
+        let (Some(rows), Some(centres)) = (rows.as_slice(), centres.as_slice()) else {
+            return Err(Error::internal("rows in an odd order"));
         };
-        Ok(distances.outer_iter().map(nearest).collect())
+        let (rows, centres) = (Rows { values: rows, width }, Rows { values: centres, width });
+        let nearest = match backend {
+            Backend::Cpu => nearest_centroid(rows, centres),
+            Backend::Gpu(gpu) => nearest_centroid_on(gpu, rows, centres)?,
+        };
+        Ok(nearest.into_iter().map(|c| c as usize + 1).collect())
     }
 
     fn check_columns(&self, rows: ArrayView2<'_, f64>) -> Result<()> {

@@ -46,7 +46,7 @@ const EXAGGERATED_ITER: usize = 250;
 /// ```
 ///
 /// # Determinism
-/// The same data, parameters and seed give the same bits for any number of threads.
+/// The same data, parameters and seed give the same bits for any number of threads, on a device the same each time.
 ///
 /// # References
 /// * van der Maaten and Hinton 2008, *Visualizing data using t-SNE*: the objective.
@@ -130,7 +130,10 @@ impl TsneParams {
         self
     }
 
-    /// Where neighbours are searched for; [`Backend::Cpu`] by default. The map is the same.
+    /// Where neighbours are searched for and points push each other; [`Backend::Cpu`] by default.
+    ///
+    /// Neighbours are the same. A device visits all pairs of points and rounds in its own way: its map is as good as
+    /// the CPU's and the same on every run, but another one, as that of another seed is.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -254,9 +257,11 @@ impl TsneParams {
     ) -> Result<(Array2<f64>, f64)> {
         let mut points = self.init.points::<D>(&matrix, self.seed)?;
         let phases = self.phases(matrix.nrows());
-        let descent = || optimize::descend(affinities, &mut points, &phases, &self.progress);
+        let descent =
+            || optimize::descend(affinities, &mut points, &phases, &self.backend, &self.progress);
         // One entry into the thread pool instead of several an iteration.
         let (divergence, ()) = rayon::join(descent, || ());
+        let divergence = divergence?;
         let coordinates =
             Array2::from_shape_fn((points.len(), D), |(i, d)| f64::from(points[i][d]));
         Ok((coordinates, divergence))
@@ -279,7 +284,7 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, Error> for TsneParams {
 
     /// # Errors
     /// A parameter out of range, fewer than 2 rows, no column, or a value that is not finite (with its row and
-    /// column).
+    /// column); a lost device.
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Tsne> {
         let matrix = dataset.records().view();
         let affinities = self.affinities(matrix, dataset.feature_names())?;

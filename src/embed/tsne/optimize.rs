@@ -2,7 +2,9 @@
 
 use super::affinity::Affinities;
 use super::mesh::Mesh;
-use crate::kernels::tsne_forces::{PaddedRows, attraction, repulsion};
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::kernels::tsne_forces::{PaddedRows, attraction, repulsion, repulsion_on};
 use crate::progress::Progress;
 
 /// Share of the last step that is kept.
@@ -14,7 +16,8 @@ const MIN_GAIN: f32 = 0.01;
 /// Longest step of a point, so that none leaves the map for good (openTSNE's `max_step_norm`).
 const MAX_STEP: f32 = 5.0;
 
-/// Up to so many points all pairs are visited; for more the mesh is faster. Measured; maps of 3 axes have no mesh.
+/// Up to so many points all pairs are visited; for more the mesh is faster. Measured; maps of 3 axes have no mesh, and
+/// devices need none.
 const EXACT_ROWS: usize = 2000;
 
 /// One stretch of the descent.
@@ -26,46 +29,57 @@ pub(super) struct Phase {
 }
 
 /// Moves `points` down the gradient, phase by phase; returns the divergence that is left.
+///
+/// # Errors
+/// A lost device.
 pub(super) fn descend<const D: usize>(
     affinities: &Affinities,
     points: &mut [[f32; D]],
     phases: &[Phase],
+    backend: &Backend,
     progress: &Progress,
-) -> f64 {
+) -> Result<f64> {
     let rows = (0..affinities.n_rows()).map(|i| affinities.row(i).map(|(j, p)| (j, p as f32)));
     let rows = PaddedRows::new(rows);
     let total: usize = phases.iter().map(|phase| phase.n_iter).sum();
-    let mut forces = Forces::new(points.len());
+    let mut forces = Forces::new(points.len(), backend);
     let mut done = 0;
     for phase in phases {
         // Gains and momentum start afresh: the surface is another one.
         let mut steps = Steps::new(points.len(), Some(MAX_STEP));
         for _ in 0..phase.n_iter {
-            forces.gradient(&rows, points, phase.exaggeration);
+            forces.gradient(&rows, points, phase.exaggeration)?;
             steps.take(points, &forces.gradient, phase.learning_rate);
             center(points);
             done += 1;
             progress.report(done, total);
         }
     }
-    affinities.divergence(points, forces.push(points))
+    Ok(affinities.divergence(points, forces.push(points)?))
 }
 
 /// The gradient of a map, with its buffers.
-pub(super) struct Forces<const D: usize> {
+pub(super) struct Forces<'a, const D: usize> {
     pub(super) gradient: Vec<[f32; D]>,
     push: Vec<[f32; D]>,
     mesh: Mesh,
+    backend: &'a Backend,
 }
 
-impl<const D: usize> Forces<D> {
-    pub(super) fn new(n: usize) -> Self {
-        Self { gradient: vec![[0.0; D]; n], push: vec![[0.0; D]; n], mesh: Mesh::default() }
+impl<'a, const D: usize> Forces<'a, D> {
+    pub(super) fn new(n: usize, backend: &'a Backend) -> Self {
+        let (gradient, push) = (vec![[0.0; D]; n], vec![[0.0; D]; n]);
+        Self { gradient, push, mesh: Mesh::default(), backend }
     }
 
     /// A quarter of the gradient of the divergence, for affinities times `exaggeration`.
-    pub(super) fn gradient(&mut self, rows: &PaddedRows, points: &[[f32; D]], exaggeration: f32) {
-        let z = self.push(points);
+    pub(super) fn gradient(
+        &mut self,
+        rows: &PaddedRows,
+        points: &[[f32; D]],
+        exaggeration: f32,
+    ) -> Result<()> {
+        let z = self.push(points)?;
         attraction(rows, points, points, &mut self.gradient);
         let share = (1.0 / z) as f32;
         for (gradient, push) in self.gradient.iter_mut().zip(&self.push) {
@@ -73,16 +87,19 @@ impl<const D: usize> Forces<D> {
                 gradient[d] = exaggeration * gradient[d] - share * push[d];
             }
         }
+        Ok(())
     }
 
     /// Finds the repulsion and returns its norm Z.
-    pub(super) fn push(&mut self, points: &[[f32; D]]) -> f64 {
-        let z = if D <= 2 && points.len() > EXACT_ROWS {
-            self.mesh.push(points, &mut self.push)
-        } else {
-            repulsion(points, &mut self.push)
+    pub(super) fn push(&mut self, points: &[[f32; D]]) -> Result<f64> {
+        let z = match self.backend {
+            Backend::Gpu(gpu) => repulsion_on(gpu, points, &mut self.push)?,
+            Backend::Cpu if D <= 2 && points.len() > EXACT_ROWS => {
+                self.mesh.push(points, &mut self.push)
+            }
+            Backend::Cpu => repulsion(points, &mut self.push),
         };
-        z.max(f64::MIN_POSITIVE)
+        Ok(z.max(f64::MIN_POSITIVE))
     }
 }
 
@@ -165,8 +182,8 @@ mod tests {
         let mut points: Vec<[f32; D]> = (0..n)
             .map(|_| [0; D].map(|_| (stream.normal() * 1024.0).round() as f32 / 256.0))
             .collect();
-        let mut forces = Forces::new(n);
-        forces.gradient(&rows, &points, 1.0);
+        let mut forces = Forces::new(n, &Backend::Cpu);
+        forces.gradient(&rows, &points, 1.0).unwrap();
         let largest = forces.gradient.iter().flatten().fold(0.0, |a: f32, b| a.max(b.abs()));
         for i in [0, 1, n / 2, n - 1] {
             for d in 0..D {

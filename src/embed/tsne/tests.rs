@@ -50,6 +50,20 @@ fn groups_become_islands_and_the_divergence_is_the_one_of_its_definition() {
 }
 
 #[test]
+fn a_device_makes_a_map_as_good_and_the_same_each_time() {
+    let Some(gpu) = crate::backend::test_device() else { return };
+    let on_gpu = Tsne::params(2).backend(Backend::Gpu(gpu.into()));
+    let matrix = groups(150, 5);
+    let (map, again) = (fit(&on_gpu, &matrix).unwrap(), fit(&on_gpu, &matrix).unwrap());
+    assert_eq!(map.coordinates(), again.coordinates());
+    assert!((map.kl_divergence() - divergence(&map)).abs() < 1e-5);
+    let on_cpu = fit(&Tsne::params(2), &matrix).unwrap();
+    let worse = map.kl_divergence() / on_cpu.kl_divergence();
+    // Two descents of the same surface: what is left differs as between two seeds.
+    assert!((0.95..1.05).contains(&worse), "{worse}");
+}
+
+#[test]
 fn the_same_bits_for_any_number_of_threads() {
     let matrix = groups(400, 4);
     let runs: Vec<Tsne> = [1, 2, 7]

@@ -1,75 +1,88 @@
-//! Values and labels of a plane on a device: filters, thresholds, components and growth, without a way back between.
+//! Values and labels of a plane or a stack on a device: filters, thresholds, components and growth, without a way back
+//! between.
 //!
 //! Definitions are those of `segment/`. Sums are rounded step by step in the CPU's order (see `rounded` in
-//! `planes.wgsl`), so that blurs, and with them thresholds and labels, have the CPU's bits; only `sobel` ends in a
-//! square root, which devices may round otherwise (a few units in the last place).
+//! `raster.wgsl`), quotients and roots in whole numbers (`exact.wgsl`), so that blurs, edges, thresholds and labels
+//! have the CPU's bits.
 //!
 //! # Cost
 //! Per pixel: a convolution along one axis moves 8 bytes and does 3 operations for each of 2 r + 1 taps (their reads
-//! come from cache); a rank the same with 1; range and histogram move 4 (8 comparisons); mask and peaks 8 and 12;
+//! come from cache); a rank the same with 1; two images that become one 12 bytes, their root of squares 8 and about 400
+//! operations on whole numbers; range and histogram move 4 (8 comparisons); mask and peaks 8 and 12;
 //! components about 40 over five kernels; every step of growth 8, and as many steps as the widest gap between a spot
 //! and its border, rounded up to 16. A card that moves B bytes a second takes bytes / B seconds a pixel as long as
-//! that is more than operations / its rate: for a blur of sigma 2 (two axes, 17 taps) 16 / B, about 100 operations.
+//! that is more than operations / its rate: for a blur of sigma 2 (two axes, 17 taps) 16 / B, about 100 operations; at
+//! 500 GB/s that is 0.3 ms for 10 million pixels.
 
 use crate::backend::{Bound, Buffer, Gpu, Launch, Shader};
 use crate::error::{Error, Result};
 
-macro_rules! plane_shader {
-    ($name:literal) => {
-        Shader {
+macro_rules! raster_shader {
+    ($name:literal $(, $part:literal)*) => {
+        $crate::backend::Shader {
             name: $name,
             source: concat!(
                 include_str!("words.wgsl"),
-                include_str!("planes.wgsl"),
+                include_str!("raster.wgsl"),
+                $(include_str!($part),)*
                 include_str!(concat!($name, ".wgsl"))
             ),
         }
     };
 }
-pub(super) static CONVOLVE: Shader = plane_shader!("convolve");
-pub(super) static POINTWISE: Shader = plane_shader!("pointwise");
-pub(super) static BOX_RANK: Shader = plane_shader!("box_rank");
-pub(super) static HISTOGRAM: Shader = plane_shader!("histogram");
-pub(super) static SPOTS: Shader = plane_shader!("spots");
-pub(super) static COMPONENTS: Shader = plane_shader!("components");
-pub(super) static VORONOI: Shader = plane_shader!("voronoi");
-pub(super) static RELABEL: Shader = plane_shader!("relabel");
+pub(super) use raster_shader;
 
-/// A plane of this size on a device; its pixels are buffers of one word each, x fastest.
+pub(super) static CONVOLVE: Shader = raster_shader!("convolve");
+pub(super) static POINTWISE: Shader = raster_shader!("pointwise", "exact.wgsl");
+pub(super) static BOX_RANK: Shader = raster_shader!("box_rank");
+pub(super) static HISTOGRAM: Shader = raster_shader!("histogram");
+pub(super) static SPOTS: Shader = raster_shader!("spots");
+pub(super) static COMPONENTS: Shader = raster_shader!("components");
+pub(super) static VORONOI: Shader = raster_shader!("voronoi");
+pub(super) static RELABEL: Shader = raster_shader!("relabel");
+
+/// An image of this size on a device; its pixels are buffers of one word each, x fastest. A plane has one layer.
 #[derive(Clone, Copy)]
-pub(crate) struct Plane<'a> {
+pub(crate) struct Raster<'a> {
     pub gpu: &'a Gpu,
-    pub width: usize,
-    pub height: usize,
+    /// Layers, rows and columns.
+    pub extent: [usize; 3],
 }
 
 /// Along which pixels a filter runs: the axes z, y, x are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Along {
+    Z = 0,
     Y = 1,
     X = 2,
 }
 
-/// A kernel of [`Plane::convolve`].
+/// A kernel of [`Raster::convolve`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taps<'a> {
     /// The weights of the centre and of the pixels after it.
     pub weights: &'a [f32],
     /// Whether the weights before the centre are negative.
     pub is_odd: bool,
-    /// Whether the plane is mirrored beyond its border; the border pixel is repeated otherwise.
+    /// Whether the image is mirrored beyond its border; the border pixel is repeated otherwise.
     pub is_mirrored: bool,
 }
 
-/// What [`Plane::join`] does with two values.
+/// What [`Raster::join`] does with two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Join {
     /// a - b
     Difference = 0,
     /// a + b
     Sum = 1,
-    /// The root of half of a a + b b.
-    RootMeanSquare = 3,
+    /// a a + b b
+    Squares = 2,
+    /// a + b b
+    OneMoreSquare = 3,
+    /// The root of half of a.
+    RootOfHalf = 4,
+    /// The root of a third of a.
+    RootOfThird = 5,
 }
 
 /// Pixels of an invocation of `histogram.wgsl`, and of a count in `components.wgsl`.
@@ -79,32 +92,38 @@ const COUNTED: usize = 256;
 /// Steps of growth between looks at whether anything changed; even, so that the last two were both kinds.
 const STEPS: usize = 16;
 
-/// What differs between launches over a plane.
+/// What differs between launches over an image.
 #[derive(Default)]
-struct Ask<'a> {
-    constants: &'a [(&'static str, f64)],
-    reach: usize,
-    axis: usize,
+pub(super) struct Ask<'a> {
+    pub constants: &'a [(&'static str, f64)],
+    pub reach: usize,
+    pub axis: usize,
 }
 
-impl<'a> Plane<'a> {
-    /// A plane that the device sees at once.
-    pub fn new(gpu: &'a Gpu, width: usize, height: usize) -> Result<Self> {
-        if width * height > gpu.max_words() {
-            let what = format!(
-                "an image of {width} x {height} pixels is more than {} sees at once: {} pixels",
-                gpu.adapter().name,
-                gpu.max_words()
-            );
-            return Err(
-                Error::backend(what).help("use --backend cpu, with --tile if memory is short")
-            );
+impl<'a> Raster<'a> {
+    /// An image that the device sees at once.
+    pub fn new(gpu: &'a Gpu, extent: [usize; 3]) -> Result<Self> {
+        let raster = Self { gpu, extent };
+        if raster.n_pixels() <= gpu.max_words() {
+            return Ok(raster);
         }
-        Ok(Self { gpu, width, height })
+        let [depth, height, width] = extent;
+        let layers = if depth == 1 { String::new() } else { format!("{depth} x ") };
+        let what = format!(
+            "an image of {layers}{height} x {width} pixels is more than {} sees at once: {} pixels",
+            gpu.adapter().name,
+            gpu.max_words()
+        );
+        Err(Error::backend(what).help("use --backend cpu, with --tile if memory is short"))
     }
 
     pub fn n_pixels(&self) -> usize {
-        self.width * self.height
+        self.extent.iter().product()
+    }
+
+    /// The axes that have more than one pixel to look at: not z in a plane.
+    pub fn axes(&self) -> &'static [Along] {
+        if self.extent[0] == 1 { &[Along::Y, Along::X] } else { &[Along::Z, Along::Y, Along::X] }
     }
 
     /// One axis of a separable sum.
@@ -128,7 +147,7 @@ impl<'a> Plane<'a> {
         Ok(convolved)
     }
 
-    /// Two planes become one.
+    /// Two images become one.
     pub fn join(&self, a: &Buffer<f32>, b: &Buffer<f32>, how: Join) -> Result<Buffer<f32>> {
         let joined = self.gpu.zeros(self.n_pixels())?;
         let constants = [("OPERATION", f64::from(how as u32))];
@@ -255,7 +274,8 @@ impl<'a> Plane<'a> {
         self.each(&RELABEL, "main", &Ask::default(), &[("labels", labels), ("names", &names)])
     }
 
-    fn each(
+    /// Runs a kernel with one invocation a pixel.
+    pub(super) fn each(
         &self,
         shader: &'static Shader,
         entry: &'static str,
@@ -265,7 +285,8 @@ impl<'a> Plane<'a> {
         self.launch(shader, entry, ask, buffers, self.n_pixels())
     }
 
-    fn launch(
+    /// Runs a kernel with so many invocations.
+    pub(super) fn launch(
         &self,
         shader: &'static Shader,
         entry: &'static str,
@@ -274,8 +295,9 @@ impl<'a> Plane<'a> {
         n_items: usize,
     ) -> Result<()> {
         let parameters = [
-            ("width", self.width as u32),
-            ("height", self.height as u32),
+            ("width", self.extent[2] as u32),
+            ("height", self.extent[1] as u32),
+            ("depth", self.extent[0] as u32),
             ("reach", ask.reach as u32),
             ("axis", ask.axis as u32),
             ("zero", 0),
