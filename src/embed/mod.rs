@@ -9,6 +9,7 @@ mod procrustes;
 pub mod quality;
 pub mod tsne;
 pub mod umap;
+mod vector;
 
 pub use explained::{Explained, ExplainedVariance, StopRules, r_squared_on_map};
 pub(crate) use moments::Moments;
