@@ -1,10 +1,10 @@
-//! Groups and components beside the peers: `pca`, `kmeans`, `kmeans-many`, `silhouette`, `choose-k`, `null`.
+//! Groups and components beside the peers: `pca`, `kmeans`, `kmeans-many`, `hdbscan`, `silhouette`, `choose-k`, `null`.
 //!
 //! The input is a `.npy` matrix of f64; its columns are standardized before the clock starts.
 
 use linfa::traits::Fit;
 use ndarray::{Array2, Axis};
-use polariscope::cluster::{KMeans, choose_k, silhouette, single_population};
+use polariscope::cluster::{Hdbscan, KMeans, choose_k, silhouette, single_population};
 use polariscope::embed::{ExplainedVariance, Pca};
 use polariscope::table::Features;
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use crate::peer::{read_npy, timed};
 
 /// The quality and the time of one stage, or nothing if the stage is not ours.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
-    let stages = ["pca", "explained", "kmeans", "kmeans-many", "silhouette", "choose-k", "null"];
+    let stages =
+        ["pca", "explained", "kmeans", "kmeans-many", "hdbscan", "silhouette", "choose-k", "null"];
     if !stages.contains(&stage) {
         return None;
     }
@@ -28,9 +29,13 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
     let kmeans = || KMeans::params(k).n_init(option("n_init", 10)).fit(&features);
     let (cpu, wall, mut quality) = match stage {
         "pca" => {
-            let (cpu, wall, pca) = timed(|| Pca::params(option("n_components", 10)).fit(&features));
-            let shares = pca.ok()?.explained_variance_ratio();
-            (cpu, wall, json!({ "evr": shares.iter().take(3).collect::<Vec<_>>() }))
+            // The clock of a process ticks every 10 ms: too coarse for one.
+            const FITS: usize = 5;
+            let fit = || Pca::params(option("n_components", 10)).fit(&features);
+            let (cpu, wall, pca) = timed(|| (0..FITS).map(|_| fit()).last());
+            let shares = pca?.ok()?.explained_variance_ratio();
+            let json = json!({ "evr": shares.iter().take(3).collect::<Vec<_>>() });
+            (cpu / FITS as f64, wall / FITS as f64, json)
         }
         "explained" => {
             let (cpu, wall, found) = timed(|| ExplainedVariance::of(&features, 0));
@@ -50,6 +55,12 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
             let (cpu, wall, found) = timed(|| KMeans::params(k).fit_many(&features, &seeds));
             let best = found.ok()?.iter().map(KMeans::inertia).fold(f64::INFINITY, f64::min);
             (cpu, wall, json!({ "best_inertia": best }))
+        }
+        "hdbscan" => {
+            let (cpu, wall, found) = timed(|| Hdbscan::params(option("size", 15)).fit(&features));
+            let found = found.ok()?;
+            let noise = found.labels().iter().filter(|&&label| label == 0).count();
+            (cpu, wall, json!({ "k": found.n_clusters(), "noise": noise }))
         }
         "silhouette" => {
             let labels = kmeans().ok()?;

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use linfa::traits::Fit;
 use polariscope::cluster::{
-    Dbscan, GaussianMixture, KMeans, Lasso, Optics, Rule, choose_k, silhouette,
+    Candidate, Dbscan, GaussianMixture, Hdbscan, KMeans, Lasso, Optics, Rule, choose_k, silhouette,
 };
-use polariscope::table::{Features, Table, label_column, numbers_of, with_columns};
+use polariscope::table::{
+    Features, Table, label_column, numbers_of, optional_column, with_columns,
+};
 use polariscope::walkthrough::Groups;
 use polariscope::{Error, Result};
 use serde_json::{Value, json};
@@ -41,6 +43,12 @@ pub struct Cluster {
     /// dbscan, optics: neighbours that make a row a core, itself included
     #[arg(long, default_value_t = 5, value_name = "N")]
     min_points: usize,
+    /// hdbscan: fewer objects are no group
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    min_cluster_size: usize,
+    /// hdbscan: objects that an object must have around it, itself included; more make more objects noise [default: --min-cluster-size]
+    #[arg(long, value_name = "N")]
+    min_samples: Option<usize>,
     /// where: a rule such as 'area > 100 and solidity <= 0.9'; the first --where is group 1, and so on
     #[arg(long = "where", value_name = "RULE", required_if_eq("method", "where"))]
     rules: Vec<Rule>,
@@ -59,6 +67,8 @@ enum Method {
     Dbscan,
     /// As dbscan, from the reachability of all distances
     Optics,
+    /// Dense regions of different densities; sparse rows belong to no group, and there may be none
+    Hdbscan,
     /// Groups by rules over columns
     Where,
     /// Groups drawn by hand on the report page
@@ -69,7 +79,16 @@ enum Method {
 struct Found {
     rows: Vec<usize>,
     labels: Vec<usize>,
+    /// How sure each label is, where the method says so.
+    confidence: Option<Vec<f64>>,
     more: Value,
+}
+
+impl Found {
+    /// Groups of all rows of the table, as somebody drew or wrote them.
+    fn by_hand(labels: Vec<usize>) -> Self {
+        Self { rows: (0..labels.len()).collect(), labels, confidence: None, more: json!({}) }
+    }
 }
 
 impl Cluster {
@@ -90,18 +109,34 @@ impl Cluster {
             summary.extend(more);
         }
         console.print_json(summary)?;
-        let column =
-            label_column("cluster", table.frame.height(), &found.rows, &found.labels);
-        console.write(&with_columns(&table.frame, vec![column])?, &self.output, globals)
+        let (n_rows, rows) = (table.frame.height(), found.rows);
+        let mut columns = vec![label_column("cluster", n_rows, &rows, &found.labels)];
+        columns.extend(found.confidence.map(|values| {
+            optional_column("cluster_confidence", n_rows, &rows, values.into_iter().map(Some))
+        }));
+        console.write(&with_columns(&table.frame, columns)?, &self.output, globals)
     }
 
     fn computed(&self, features: &Features, globals: &Globals, console: &Console) -> Result<Found> {
+        let mut confidence = None;
         let (labels, mut more) = match self.method {
             Method::Kmeans => self.kmeans(features, globals, console)?,
             Method::Gmm => self.mixture(features, globals)?,
             Method::Dbscan => {
                 let distance = self.max_distance.unwrap_or(1.0);
                 let found = Dbscan::params(distance, self.min_points).fit(features)?;
+                (found.labels().to_vec(), json!({}))
+            }
+            Method::Hdbscan => {
+                let mut params = Hdbscan::params(self.min_cluster_size);
+                if let Some(samples) = self.min_samples {
+                    params = params.min_samples(samples);
+                }
+                let found = params.fit(features)?;
+                if found.n_clusters() == 0 {
+                    console.note("no group: the objects are one population, or too few are dense");
+                }
+                confidence = Some(found.probabilities().to_vec());
                 (found.labels().to_vec(), json!({}))
             }
             Method::Optics | Method::Lasso | Method::Where => {
@@ -113,14 +148,16 @@ impl Cluster {
         };
         let grouped: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] > 0).collect();
         let of_grouped: Vec<usize> = grouped.iter().map(|&row| labels[row]).collect();
-        let several = of_grouped.iter().any(|label| Some(label) != of_grouped.first());
-        more["silhouette"] = if several {
+        // A silhouette compares groups, and rows within them.
+        let k = of_grouped.iter().copied().max().unwrap_or(0);
+        more["silhouette"] = if (2..grouped.len()).contains(&k) {
             json!(silhouette(&features.select_rows(&grouped), &of_grouped)?.mean)
         } else {
             Value::Null
         };
         more["features"] = json!(features.names());
-        Ok(Found { rows: features.rows().to_vec(), labels, more })
+        more["not_assigned"] = json!(labels.len() - grouped.len());
+        Ok(Found { rows: features.rows().to_vec(), labels, confidence, more })
     }
 
     fn kmeans(
@@ -129,13 +166,17 @@ impl Cluster {
         globals: &Globals,
         console: &Console,
     ) -> Result<(Vec<usize>, Value)> {
-        let (k, null_p) = self.k(features, globals, console)?;
+        let (k, null_p, candidates) = self.k(features, globals, console)?;
         let groups = KMeans::params(k)
             .n_init(self.n_init)
             .seed(globals.seed)
             .progress(console.progress("K-means"))
             .fit(features)?;
-        let more = json!({ "inertia": groups.inertia(), "null_p_value": null_p });
+        let more = json!({
+            "inertia": groups.inertia(),
+            "null_p_value": null_p,
+            "candidates": candidates,
+        });
         Ok((groups.labels().to_vec(), more))
     }
 
@@ -166,17 +207,22 @@ impl Cluster {
         Ok((mixture.labels().to_vec(), more))
     }
 
-    /// The number of groups, and the p-value of the single population if it was asked.
+    /// The number of groups and, if it was asked, the p-value of the single population and what speaks for each k.
     fn k(
         &self,
         features: &Features,
         globals: &Globals,
         console: &Console,
-    ) -> Result<(usize, Option<f64>)> {
+    ) -> Result<(usize, Option<f64>, Option<Vec<Candidate>>)> {
         if let Groups::Number(k) = self.k {
-            return Ok((k, None));
+            return Ok((k, None, None));
         }
-        let most = MAX_K.min(features.n_rows().saturating_sub(1));
+        let n_rows = features.n_rows();
+        if n_rows < 3 {
+            return Err(Error::data(format!("{n_rows} rows are too few to choose a number of groups"))
+                .help("give it with -k"));
+        }
+        let most = MAX_K.min(n_rows - 1);
         let choice = choose_k(features, 2..=most, globals.seed)?;
         let p = choice.null.p_value;
         if choice.k == 1 {
@@ -184,7 +230,7 @@ impl Cluster {
                 "one group: a single population explains the table as well (p = {p:.2})"
             ));
         }
-        Ok((choice.k, Some(p)))
+        Ok((choice.k, Some(p), Some(choice.candidates)))
     }
 }
 
@@ -198,7 +244,7 @@ fn ruled(rules: &[Rule], table: &Table) -> Result<Found> {
             }
         }
     }
-    Ok(Found { rows: (0..labels.len()).collect(), labels, more: json!({}) })
+    Ok(Found::by_hand(labels))
 }
 
 /// The groups that a lasso draws on a table.
@@ -211,5 +257,5 @@ fn replayed(lasso: &Lasso, table: &Table) -> Result<Found> {
         })
     };
     let labels = lasso.labels(&column(&lasso.x)?, &column(&lasso.y)?)?;
-    Ok(Found { rows: (0..labels.len()).collect(), labels, more: json!({}) })
+    Ok(Found::by_hand(labels))
 }

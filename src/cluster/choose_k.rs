@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
+use serde::Serialize;
 
 use super::kmeans::KMeans;
 use super::silhouette::silhouettes_of;
@@ -27,7 +28,7 @@ const NULL_ROWS: usize = 1000;
 const SIGNIFICANT: f64 = 0.05;
 
 /// What is known about one number of clusters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
     /// Number of clusters.
     pub k: usize,
@@ -43,6 +44,7 @@ pub struct Candidate {
     /// the p-value, adjusted for the number of k that were tried (Westfall and Young 1993).
     pub p_value: f64,
     /// The same for the shallowest valley between a group and its neighbour: small when every group lies apart.
+    #[serde(rename = "valley_p_value")]
     pub valley_p: f64,
 }
 

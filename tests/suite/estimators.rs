@@ -3,7 +3,7 @@
 use linfa::traits::Fit;
 use ndarray::{Array2, Axis};
 use polariscope::classify::RandomForest;
-use polariscope::cluster::{Dbscan, GaussianMixture, KMeans};
+use polariscope::cluster::{Dbscan, GaussianMixture, Hdbscan, KMeans, Optics};
 use polariscope::embed::tsne::Tsne;
 use polariscope::embed::umap::Umap;
 use polariscope::embed::{ExplainedVariance, Pca};
@@ -27,7 +27,7 @@ fn numbers(labels: &[usize]) -> Vec<f64> {
     labels.iter().map(|&label| label as f64).collect()
 }
 
-const ESTIMATORS: [Estimator; 8] = [
+const ESTIMATORS: [Estimator; 10] = [
     Estimator {
         name: "Pca",
         fit: |f| Ok(Pca::params(1).fit(f)?.coordinates().iter().copied().collect()),
@@ -63,6 +63,16 @@ const ESTIMATORS: [Estimator; 8] = [
     Estimator {
         name: "Dbscan",
         fit: |f| Ok(numbers(Dbscan::params(1.0, 3).fit(f)?.labels())),
+        per_row: true,
+    },
+    Estimator {
+        name: "Optics",
+        fit: |f| Ok(numbers(&Optics::params(3).fit(f)?.labels_at(1.0))),
+        per_row: true,
+    },
+    Estimator {
+        name: "Hdbscan",
+        fit: |f| Ok(Hdbscan::params(5).fit(f)?.probabilities().to_vec()),
         per_row: true,
     },
     Estimator {
