@@ -6,8 +6,8 @@ use clap::Args;
 use polariscope::Result;
 use polariscope::classify::Model;
 use polariscope::explain::{Shap, TreeShap};
-use polariscope::select::FAMILY_CUT;
-use polariscope::table::{Features, families, representative, spearman};
+use polariscope::select::named_families;
+use polariscope::table::spearman;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use serde_json::{Map, Value, json};
 
@@ -50,7 +50,8 @@ impl Explain {
         }
         let mut shap = explainer.explain(&features)?;
         if self.families {
-            shap = shap.grouped(&families_of(&features))?;
+            let correlations = spearman(features.matrix()).mapv(f64::abs);
+            shap = shap.grouped(&named_families(features.names(), &correlations))?;
         }
         let base: Map<String, Value> =
             shap.outputs.iter().cloned().zip(shap.base.iter().map(|&b| json!(b))).collect();
@@ -65,17 +66,6 @@ impl Explain {
         }))?;
         console.write(&long(&shap, features.rows())?, &self.output, globals)
     }
-}
-
-/// Families of two features and more, each called by its plainest member.
-fn families_of(features: &Features) -> Vec<(String, Vec<usize>)> {
-    let correlations = spearman(features.matrix()).mapv(f64::abs);
-    let named = |members: Vec<usize>| {
-        let plain = &features.names()[representative(&members, features.names(), &correlations)];
-        (format!("{plain} and {} more", members.len() - 1), members)
-    };
-    let families = families(&correlations, FAMILY_CUT).into_iter();
-    families.filter(|members| members.len() > 1).map(named).collect()
 }
 
 /// One line per row, feature and output.

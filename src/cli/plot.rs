@@ -14,7 +14,8 @@ use polariscope::explain::TreeShap;
 use polariscope::image::LabelImage;
 use polariscope::report::figures::{self, Biplot, ColorBy, Confusion, Correlation, Figure};
 use polariscope::report::figures::{Histograms, LabelPicture, Loadings, Map, MapAxes, Ranking, Scree, Shap};
-use polariscope::report::figures::{Silhouette, Tree, component_title};
+use polariscope::report::figures::{ShapFamilies, Silhouette, Tree, component_title};
+use polariscope::select::named_families;
 use polariscope::table::{Columns, Features, Table, column_of_numbers, numbers_of, spearman};
 use polariscope::walkthrough::{Groups, Outcome, Recipe};
 use polariscope::{Error, Result};
@@ -110,6 +111,8 @@ enum Kind {
     Tree,
     /// Mean absolute SHAP values
     ShapBar,
+    /// The same by families of correlated features, beside the strongest of each alone
+    ShapFamilies,
     /// SHAP values of all objects
     ShapSummary,
     /// SHAP value of one feature over its value
@@ -182,9 +185,11 @@ impl Plot {
                     ..Tree::of(tree, model.feature_names(), model.output_names())
                 })
             }
-            Kind::ShapBar | Kind::ShapSummary | Kind::ShapDependence | Kind::ShapWaterfall => {
-                self.shap(table, globals, console)?
-            }
+            Kind::ShapBar
+            | Kind::ShapFamilies
+            | Kind::ShapSummary
+            | Kind::ShapDependence
+            | Kind::ShapWaterfall => self.shap(table, globals, console)?,
         })
     }
 
@@ -378,6 +383,11 @@ impl Plot {
         }
         Ok(match self.kind {
             Kind::ShapBar => figures::shap_bar(&shap),
+            Kind::ShapFamilies => {
+                let correlations = spearman(complete.matrix()).mapv(f64::abs);
+                let families = named_families(complete.names(), &correlations);
+                figures::shap_families(&ShapFamilies::of(&shap, &families))
+            }
             Kind::ShapSummary => figures::shap_summary(&shap),
             Kind::ShapWaterfall => figures::shap_waterfall(&shap, 0, &format!("row {}", self.row)),
             _ => {

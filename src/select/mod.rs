@@ -15,7 +15,7 @@ pub use table::ranking_frame;
 
 use crate::cluster::KMeans;
 use crate::error::{Error, Result};
-use crate::table::{Features, families, ranks, spearman};
+use crate::table::{Features, families, ranks, representative, spearman};
 
 /// One run of a grouping: the labels 1..k and the centres they belong to.
 #[derive(Debug, Clone)]
@@ -50,6 +50,27 @@ impl Grouping {
 
 /// Features correlated this strongly (|Spearman|, average linkage) are one family.
 pub const FAMILY_CUT: f64 = 0.85;
+
+/// The families of two features and more, each called by its plainest member; `correlations` are |Spearman|.
+///
+/// ```
+/// use ndarray::array;
+/// use polariscope::select::named_families;
+/// let r = array![[1.0, 0.1, 0.9], [0.1, 1.0, 0.2], [0.9, 0.2, 1.0]];
+/// let families = named_families(&["perimeter", "solidity", "area"], &r);
+/// assert_eq!(families, [("area and 1 more".to_string(), vec![0, 2])]);
+/// ```
+pub fn named_families<N: AsRef<str>>(
+    names: &[N],
+    correlations: &Array2<f64>,
+) -> Vec<(String, Vec<usize>)> {
+    let named = |members: Vec<usize>| {
+        let plain = names[representative(&members, names, correlations)].as_ref();
+        (format!("{plain} and {} more", members.len() - 1), members)
+    };
+    let families = families(correlations, FAMILY_CUT).into_iter();
+    families.filter(|members| members.len() > 1).map(named).collect()
+}
 
 /// How much one feature has to do with the groups.
 #[derive(Debug, Clone, Serialize)]

@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::error::Result;
 use crate::report::figures::{
     self, Biplot, ColorBy, Correlation, Figure, Histograms, Loadings, Map, MapAxes, Ranking, Scree,
-    Shap, StabilityCard,
+    Shap, ShapFamilies, StabilityCard,
 };
 
 /// Objects in a picture, at most; evenly spread, and the picture says so.
@@ -42,10 +42,7 @@ impl Outcome {
         if let Some(selection) = &self.selection {
             figures.push(("ranking", figures::ranking(&Ranking::of(selection))));
         }
-        if let Some((bar, summary)) = self.shap_figures() {
-            figures.push(("shap", bar));
-            figures.push(("shap_summary", summary));
-        }
+        figures.extend(self.shap_figures());
         Ok(figures)
     }
 
@@ -132,11 +129,16 @@ impl Outcome {
         })
     }
 
-    fn shap_figures(&self) -> Option<(Figure, Figure)> {
-        let forest = self.forest.as_ref()?;
+    fn shap_figures(&self) -> Vec<(&'static str, Figure)> {
+        let Some(forest) = &self.forest else { return Vec::new() };
         let explained = self.raw.select_rows(&forest.shap_rows);
         let mut shap = Shap::of(&forest.shap, explained.matrix(), 0);
         shap.output = format!("group {}", shap.output);
-        Some((figures::shap_bar(&shap), figures::shap_summary(&shap)))
+        let families = self.families();
+        let by_family = || figures::shap_families(&ShapFamilies::of(&shap, &families));
+        let mut drawn = vec![("shap", figures::shap_bar(&shap))];
+        drawn.extend((!families.is_empty()).then(|| ("shap_families", by_family())));
+        drawn.push(("shap_summary", figures::shap_summary(&shap)));
+        drawn
     }
 }

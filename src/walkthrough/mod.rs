@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Shap, TreeShap};
 use crate::image::{IntensityImage, LabelImage};
 use crate::progress::Progress;
-use crate::select::Selection;
+use crate::select::{Selection, named_families};
 use crate::stability::{Interval, Verdict, classifier_agreement};
 use crate::table::{ColumnSummary, Columns, Features, Scaler, Table, describe_in, spearman};
 
@@ -228,6 +228,11 @@ impl Outcome {
             image: None,
             is_segmented: false,
         })
+    }
+
+    /// Families of features that move together, each named by its plainest member, with positions of features.
+    pub fn families(&self) -> Vec<(String, Vec<usize>)> {
+        named_families(self.raw.names(), &self.correlation)
     }
 
     /// Measures the objects again on outlines a pixel larger and smaller and, with images, on images half a pixel

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::image::{IntensityImage, LabelImage};
 use crate::report::figures::Figure;
 use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
+use crate::select::FAMILY_CUT;
 use crate::stability::{ClusterGrade, Light, RELIABLE, unseen_share};
 use crate::table::numbers_of;
 
@@ -93,13 +94,33 @@ impl Outcome {
             sections.push(with(section, &["ranking", "histograms"]));
         }
         if let Some(sentence) = self.forest_sentence() {
-            let section = Section::new("A classifier that gives the same answer every time")
+            let mut section = Section::new("A classifier that gives the same answer every time")
                 .says(format!("The forest {sentence}."))
-                .says("Points right of zero speak for group 1, points left of it against; colour is the value of the feature.")
-                .doubt("Correlated features share their importance among each other: a low bar does not mean that a feature is unrelated.");
-            sections.push(with(section, &["shap", "shap_summary"]));
+                .says("Points right of zero speak for group 1, points left of it against; colour is the value of the feature.");
+            if let Some(sentence) = self.dilution_sentence() {
+                section = section.says(sentence);
+            }
+            let section = section.doubt("Correlated features dilute each other: they share their importance, so a low bar does not mean that a feature is unrelated.");
+            sections.push(with(section, &["shap", "shap_families", "shap_summary"]));
         }
         sections
+    }
+
+    /// What the family that weighs most has together, and its strongest feature alone; over all groups.
+    fn dilution_sentence(&self) -> Option<String> {
+        let families = self.families();
+        let alone = &self.forest.as_ref()?.shap;
+        let together = alone.grouped(&families).ok()?;
+        // Families come before the features that are in none.
+        let family = together.ranking().into_iter().find(|&i| i < families.len())?;
+        let (name, members) = &families[family];
+        let strongest = alone.ranking().into_iter().find(|feature| members.contains(feature))?;
+        Some(format!(
+            "Features that move together (|Spearman| of at least {FAMILY_CUT}) say nearly the same, and the forest takes now one and now another of them: read their bar by families. The weightiest family, {name}, has {} together; its strongest feature, {}, has {} alone (mean |SHAP|, all groups).",
+            significant(together.importances()[family]),
+            alone.features[strongest],
+            significant(alone.importances()[strongest])
+        ))
     }
 
     fn table_section(&self) -> Section {

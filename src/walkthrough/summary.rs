@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{Classifier, Outcome};
-use crate::cluster::Candidate;
 use crate::error::{Error, Result};
 use crate::stability::unseen_share;
 
@@ -41,7 +40,7 @@ impl Outcome {
             "tsne": self.tsne_json(),
             "clusters": self.groups_json(),
             "selection": self.selection,
-            "forest": self.forest.as_ref().map(|f| self.forest_json(f)),
+            "forest": self.forest.as_ref().map(|f| self.forest_json(f)).transpose()?,
             "trust": self.trust_json(),
         }))
     }
@@ -128,22 +127,10 @@ impl Outcome {
     fn groups_json(&self) -> Value {
         let groups = &self.groups;
         let choice = groups.choice.as_ref().map(|c| {
-            let candidate = |c: &Candidate| {
-                json!({
-                    "k": c.k,
-                    "inertia": c.inertia,
-                    "silhouette": c.silhouette,
-                    "gap": c.gap,
-                    "gap_error": c.gap_error,
-                    "p_value": c.p_value,
-                    "valley_p_value": c.valley_p,
-                })
-            };
-            let candidates: Vec<Value> = c.candidates.iter().map(candidate).collect();
             json!({
                 "best_k": c.best_k,
                 "gap_k": c.gap_k,
-                "candidates": candidates,
+                "candidates": c.candidates,
             })
         });
         let population = groups.null.as_ref().map(|single| {
@@ -168,15 +155,35 @@ impl Outcome {
         })
     }
 
-    fn forest_json(&self, forest: &Classifier) -> Value {
-        json!({
+    fn forest_json(&self, forest: &Classifier) -> Result<Value> {
+        let families = self.families();
+        let grouped = forest.shap.grouped(&families)?;
+        let (names, weights) = (self.features.names(), grouped.importances());
+        let by_family: Vec<Value> = grouped
+            .ranking()
+            .into_iter()
+            .map(|i| {
+                // Families come first; what follows are features in no family, under their own names.
+                let features = families.get(i).map_or_else(
+                    || vec![&grouped.features[i]],
+                    |(_, members)| members.iter().map(|&member| &names[member]).collect(),
+                );
+                json!({
+                    "family": grouped.features[i],
+                    "features": features,
+                    "shap_mean_abs": weights[i],
+                })
+            })
+            .collect();
+        Ok(json!({
             "oob_accuracy": forest.oob_accuracy,
             "n_trees": self.recipe.n_trees,
             "importances": self.by_feature(&forest.importances),
             "shap_mean_abs": self.by_feature(&forest.shap.importances()),
+            "shap_families": by_family,
             "shap_additivity_error": forest.shap.additivity_error,
             "shap_rows": forest.shap_rows.len(),
-        })
+        }))
     }
 
     /// `{feature: value}`.

@@ -84,8 +84,34 @@ fn the_main_job_writes_what_it_promises() {
     assert!(sources["choices"]["map"].as_array().unwrap().len() == 2);
     let n_components = summary["pca"]["intervals"].as_array().unwrap().len();
     assert!(n_components > 2 && summary["pca"]["loadings_low"].as_array().unwrap().len() > 2);
+    families_share_what_their_features_explain(&summary["forest"], &summary["features"]);
+    assert!(out.join("figures/shap_families.svg").is_file());
     let report = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("dilute each other") && report.contains("read their bar by families"));
     assert!(report.contains("Content-Security-Policy") && !report.contains("https://"));
+}
+
+/// Every feature is in one family; a family moves the forest no further than its features do one by one.
+fn families_share_what_their_features_explain(forest: &Value, features: &Value) {
+    let families = forest["shap_families"].as_array().unwrap();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut weights = Vec::new();
+    for family in families {
+        let members: Vec<&str> =
+            family["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+        let alone: f64 = members.iter().map(|f| forest["shap_mean_abs"][f].as_f64().unwrap()).sum();
+        let together = family["shap_mean_abs"].as_f64().unwrap();
+        assert!(together <= alone * (1.0 + 1e-12), "{family}");
+        assert!(members.len() > 1 || (together - alone).abs() < 1e-12, "{family}");
+        weights.push(together);
+        seen.extend(members);
+    }
+    seen.sort_unstable();
+    let mut all: Vec<&str> =
+        features.as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+    all.sort_unstable();
+    assert_eq!(seen, all);
+    assert!(weights.is_sorted_by(|a, b| a >= b) && families.len() < all.len(), "{weights:?}");
 }
 
 #[test]
@@ -380,6 +406,33 @@ fn every_kind_of_figure_is_drawn_alone() {
         assert!(errors.contains(expected), "{kind}: {errors}");
         assert!(!here.join("bad.svg").exists());
     }
+}
+
+#[test]
+fn dense_regions_make_groups_and_the_rest_is_noise() {
+    let here = folder("hdbscan");
+    let cells = dataset("cells.csv");
+    let group = |more: &[&str]| {
+        let arguments = ["cluster", "hdbscan", &cells, "--json", "--overwrite", "-o", "g.csv"];
+        json(&here, &[&arguments, more].concat())
+    };
+    let found = group(&["--min-cluster-size", "50"]);
+    let sizes: Vec<u64> =
+        found["sizes"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    assert_eq!(found["k"].as_u64(), Some(sizes.len() as u64));
+    assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes.iter().all(|&n| n >= 50), "{sizes:?}");
+    let noise = found["not_assigned"].as_u64().unwrap();
+    assert_eq!(sizes.iter().sum::<u64>() + noise, 3000);
+    let text = fs::read_to_string(here.join("g.csv")).unwrap();
+    assert!(text.lines().next().unwrap().ends_with("cluster,cluster_confidence"));
+    let zeros = text.lines().filter(|line| line.ends_with(",0,0") || line.ends_with(",0,0.0"));
+    assert_eq!(zeros.count() as u64, noise);
+    // What is asked of an object is more than what is asked of a group.
+    assert!(group(&["--min-cluster-size", "50", "--min-samples", "5"]) != found);
+    let output = explore(&here, &["cluster", "hdbscan", &cells, "--min-cluster-size", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("min_cluster_size = 1 is invalid: must be at least 2"), "{errors}");
 }
 
 #[test]

@@ -280,6 +280,8 @@ fn gallery() -> Vec<(&'static str, Figure)> {
             classes: (0..9).map(|i| format!("a class with name {i}")).collect(), counts: (0..9).map(|r| (0..9).map(|c| if r == c { 40 } else { (r * c) % 4 }).collect()).collect() })),
         ("tree", tree(&stump())),
         ("shap_bar", shap_bar(&shap)),
+        ("shap_families", shap_families(&ShapFamilies::of(&shap, &[
+            ("area and 5 more".into(), (0..6).collect()), ("intensity_mean__dapi and 1 more".into(), vec![13, 14])]))),
         ("shap_summary", shap_summary(&shap)),
         ("shap_dependence", shap_dependence(&shap, 7, Some(13))),
         ("shap_waterfall", shap_waterfall(&shap, 3, "object 17")),
@@ -357,6 +359,7 @@ fn nothing_and_nonsense_are_drawn_without_panic() {
             ..Tree::default()
         }),
         shap_bar(&Shap::default()),
+        shap_families(&ShapFamilies::default()),
         shap_summary(&Shap::default()),
         shap_dependence(&Shap::default(), 3, Some(1)),
         shap_waterfall(&Shap::default(), 3, "x"),

@@ -30,7 +30,10 @@ pub use map::{Biplot, Map, MapAxes, biplot, component_title, map};
 pub use palette::{Color, Mark, diverging, group, sequential};
 pub use places::{PlacesPicture, places};
 pub use ranking::{Ranked, Ranking, ranking};
-pub use shap::{Shap, shap_bar, shap_dependence, shap_summary, shap_waterfall};
+pub use shap::{
+    Shap, ShapFamilies, ShapFamily, shap_bar, shap_dependence, shap_families, shap_summary,
+    shap_waterfall,
+};
 pub use stability::{StabilityCard, stability};
 pub use tree::{Tree, TreeNode, tree};
 pub use variance::{Curves, Loadings, Scree, curves, loadings, scree};

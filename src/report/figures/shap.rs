@@ -1,6 +1,6 @@
 //! SHAP values: which features moved a classifier's output, how far, and in which direction.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::axis::{Frame, extent, roomy_extent, small};
 use super::canvas::{Figure, Ink};
@@ -71,6 +71,103 @@ pub fn shap_bar(shap: &Shap) -> Figure {
         baseline: 0.0,
         rows: rows.collect(),
     })
+}
+
+/// Families of correlated features beside their members, for one output.
+#[derive(Debug, Clone, Default)]
+pub struct ShapFamilies {
+    /// What is explained, e.g. `probability of group 2`.
+    pub output: String,
+    /// The families and the features that are in none, the weightiest first.
+    pub rows: Vec<ShapFamily>,
+}
+
+/// How far features move the output together, and the strongest of them alone.
+#[derive(Debug, Clone, Default)]
+pub struct ShapFamily {
+    /// Name of the family, or of a feature that is in none.
+    pub name: String,
+    /// Mean absolute value of the members' sum.
+    pub together: f64,
+    /// The member of largest mean absolute value, and that value; nothing for a feature in no family.
+    pub strongest: Option<(String, f64)>,
+}
+
+impl ShapFamilies {
+    /// Sums over the members of each family (positions of features); a feature in no family stands for itself.
+    pub fn of(shap: &Shap, families: &[(String, Vec<usize>)]) -> Self {
+        let n = shap.shap.nrows().max(1) as f64;
+        let mean_abs = |members: &[usize]| {
+            let sum =
+                |row: ArrayView1<'_, f64>| members.iter().filter_map(|&f| row.get(f)).sum::<f64>();
+            shap.shap.outer_iter().map(|row| sum(row).abs()).sum::<f64>() / n
+        };
+        let alone = |f: usize| (shap.features[f].clone(), mean_abs(&[f]));
+        let mut rows: Vec<ShapFamily> = families
+            .iter()
+            .map(|(name, members)| ShapFamily {
+                name: name.clone(),
+                together: mean_abs(members),
+                strongest: members
+                    .iter()
+                    .map(|&f| alone(f))
+                    .reduce(|best, next| if next.1 > best.1 { next } else { best }),
+            })
+            .collect();
+        let in_none = |f: &usize| !families.iter().any(|(_, members)| members.contains(f));
+        rows.extend(
+            (0..shap.features.len())
+                .filter(in_none)
+                .map(alone)
+                .map(|(name, together)| ShapFamily { name, together, strongest: None }),
+        );
+        rows.sort_by(|a, b| b.together.total_cmp(&a.together));
+        Self { output: shap.output.clone(), rows }
+    }
+}
+
+/// Draws [`ShapFamilies`]: one bar for what moves together, a thin one for its strongest member alone.
+pub fn shap_families(families: &ShapFamilies) -> Figure {
+    let title = "What the forest looks at, by families";
+    let subtitle = format!(
+        "Features that move together share what they explain. Wide bar: how far the family moves the {}; thin bar: \
+         the strongest of its features alone.",
+        families.output
+    );
+    let rows = &families.rows[..families.rows.len().min(MAX_FEATURES)];
+    let letters = Lettering::new(12.5);
+    let notes: Vec<String> = rows
+        .iter()
+        .map(|row| row.strongest.as_ref().map_or(String::new(), |(name, _)| name.clone()))
+        .collect();
+    let widest = |letters: Lettering, texts: &mut dyn Iterator<Item = &String>, most: f64| {
+        texts.map(|text| letters.width(text)).fold(40.0, f64::max).min(most)
+    };
+    let names = widest(letters, &mut rows.iter().map(|row| &row.name), 220.0);
+    let room = widest(small(), &mut notes.iter(), 150.0);
+    let top = Figure::new(title, 720.0, 0.0).header(&subtitle);
+    let bottom = top + 30.0 * rows.len().max(1) as f64 + 4.0;
+    let mut figure = Figure::new(title, 720.0, bottom + 52.0);
+    figure.header(&subtitle);
+    let frame = Frame { left: 30.0 + names, top, right: 676.0 - room, bottom };
+    let (_, high) = extent(rows.iter().map(|row| row.together).chain([0.0]));
+    let x = frame.across(0.0, high * 1.04);
+    figure.x_axis(&frame, &x, "mean |SHAP value|", "");
+    for (i, (row, note)) in rows.iter().zip(&notes).enumerate() {
+        let y = frame.top + 30.0 * (i as f64 + 0.5) + 2.0;
+        let name = letters.fitted(&row.name, 220.0);
+        figure.text((frame.left - 10.0, y + 4.4), name, letters.anchor(Anchor::End));
+        match &row.strongest {
+            None => figure.rect((x.at(0.0), y - 8.0), (x.at(row.together), y + 8.0), ACCENT),
+            Some((_, alone)) => {
+                figure.rect((x.at(0.0), y - 10.0), (x.at(row.together), y + 4.0), ACCENT);
+                figure.rect((x.at(0.0), y + 5.0), (x.at(*alone), y + 10.0), CONTRAST);
+            }
+        }
+        figure.text((frame.right + 14.0, y + 11.0), small().fitted(note, 150.0), small());
+    }
+    figure.line(vec![(x.at(0.0), frame.top), (x.at(0.0), frame.bottom)], MUTED);
+    figure
 }
 
 /// One dot per object and feature: how far the feature moved the output, coloured by the feature's value.
@@ -265,6 +362,21 @@ pub fn shap_waterfall(shap: &Shap, row: usize, object: &str) -> Figure {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn families_are_sums_and_features_in_none_stand_alone() {
+        let shap = super::Shap {
+            features: ["a", "b", "c"].map(String::from).to_vec(),
+            shap: ndarray::array![[0.1, 0.5, 0.2], [-0.3, 0.0, -0.2]],
+            ..super::Shap::default()
+        };
+        let found = super::ShapFamilies::of(&shap, &[("a and 1 more".into(), vec![0, 2])]);
+        let rows: Vec<(&str, f64)> =
+            found.rows.iter().map(|row| (row.name.as_str(), row.together)).collect();
+        assert_eq!(rows, [("a and 1 more", 0.4), ("b", 0.25)]);
+        assert_eq!(found.rows[0].strongest, Some(("a".into(), 0.2)));
+        assert_eq!(found.rows[1].strongest, None);
+    }
+
     #[test]
     fn ties_share_a_rank() {
         assert_eq!(super::ranks(&[5.0, 1.0, 5.0]), [0.75, 0.0, 0.75]);
