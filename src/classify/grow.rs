@@ -14,27 +14,54 @@ pub(crate) struct Sample {
     pub weight: u16,
 }
 
-/// What a tree learns: sums per bin, their score, and the outputs of a leaf.
+/// What a tree learns: sums per bin, the worth of a split, and the outputs of a leaf.
 ///
 /// Sums are integers, so that they are the same in whatever order rows are added.
 pub(crate) trait Target: Sync {
-    type Sum: Copy + Default + std::ops::AddAssign + std::ops::SubAssign + PartialEq;
+    type Sum: Copy + Default + std::ops::AddAssign + std::ops::Sub<Output = Self::Sum>;
 
     /// Numbers per bin.
     fn width(&self) -> usize;
-    fn add(&self, sums: &mut [Self::Sum], sample: Sample);
+    /// Adds a row to a bin of a histogram, `width` numbers each.
+    fn add(&self, histogram: &mut [Self::Sum], bin: usize, sample: Sample);
     /// Weight of the rows in the sums.
     fn weight(&self, sums: &[Self::Sum]) -> u64;
     /// Nothing is left to separate.
     fn is_pure(&self, sums: &[Self::Sum], samples: &[Sample]) -> bool;
+    /// The only class that occurs; `None` where there are several or the target is no class.
+    fn only_class(&self, sums: &[Self::Sum]) -> Option<usize>;
     /// Higher is better; the sum of this over two children minus that of the parent is the gain.
     fn purity(&self, sums: &[Self::Sum]) -> f64;
-    /// Which of two splits, each a left and a right side, is better where rounded scores cannot tell.
-    fn compare(&self, a: [&[Self::Sum]; 2], b: [&[Self::Sum]; 2]) -> Ordering;
+    /// The purity of two children together.
+    fn worth(&self, left: &[Self::Sum], right: &[Self::Sum]) -> Worth {
+        Worth::rounded(self.purity(left) + self.purity(right))
+    }
     /// Cover of a node: its weight, class weights included.
     fn cover(&self, sums: &[Self::Sum]) -> f64;
     fn n_outputs(&self) -> usize;
     fn push_outputs(&self, sums: &[Self::Sum], samples: &[Sample], outputs: &mut Vec<f64>);
+}
+
+/// The worth of a split as a fraction, so that equal ones are found equal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Worth {
+    pub top: u64,
+    pub bottom: u64,
+}
+
+impl Worth {
+    /// Less than any split's.
+    const NONE: Self = Self { top: 0, bottom: 1 };
+
+    /// A non-negative number that is no exact fraction; its bits sort as it does.
+    pub fn rounded(worth: f64) -> Self {
+        Self { top: worth.to_bits(), bottom: 1 }
+    }
+
+    fn compare(self, other: Self) -> Ordering {
+        let cross = |a: Self, b: Self| u128::from(a.top) * u128::from(b.bottom);
+        cross(self, other).cmp(&cross(other, self))
+    }
 }
 
 /// How large a tree may grow.
@@ -63,12 +90,17 @@ struct Task {
 
 /// The best split found so far in a node.
 struct Best<S> {
-    /// Feature and last bin of the left side; `None` as long as nothing can be split.
-    cut: Option<(usize, u8)>,
-    /// Purity of both sides together.
-    score: f64,
+    feature: usize,
+    /// The last bin of the left side and the first of the right that have rows.
+    bins: (u8, u8),
+    worth: Worth,
     left: Vec<S>,
-    right: Vec<S>,
+}
+
+impl<S> Best<S> {
+    fn is_some(&self) -> bool {
+        self.feature < usize::MAX
+    }
 }
 
 struct Grower<'a, T: Target> {
@@ -76,10 +108,14 @@ struct Grower<'a, T: Target> {
     target: &'a T,
     limits: Limits,
     samples: Vec<Sample>,
+    /// Room for the rows that go right.
     moved: Vec<Sample>,
     features: Vec<u16>,
     /// All zero between scans.
     histogram: Vec<T::Sum>,
+    /// Sums of the nodes that wait, `width` each, in the order of the tasks.
+    waiting: Vec<T::Sum>,
+    /// Sums of the node at work, and of both sides of a cut.
     sums: Vec<T::Sum>,
     left: Vec<T::Sum>,
     right: Vec<T::Sum>,
@@ -100,13 +136,14 @@ pub(crate) fn grow<T: Target>(
         bins,
         target,
         limits,
-        moved: Vec::with_capacity(samples.len()),
-        features: (0..bins.n_features() as u16).collect(),
+        moved: samples.clone(),
+        features: vec![0; bins.n_features()],
         histogram: zeros.repeat(256),
+        waiting: zeros.clone(),
         sums: zeros.clone(),
         left: zeros.clone(),
         right: zeros.clone(),
-        best: Best { cut: None, score: 0.0, left: zeros.clone(), right: zeros },
+        best: Best { feature: usize::MAX, bins: (0, 0), worth: Worth::NONE, left: zeros },
         grown: Grown { tree: Tree::sprout(), importances: vec![0.0; bins.n_features()] },
         samples,
     };
@@ -116,21 +153,21 @@ pub(crate) fn grow<T: Target>(
 
 impl<T: Target> Grower<'_, T> {
     fn run(&mut self, path: u64) {
+        for &sample in &self.samples {
+            self.target.add(&mut self.waiting, 0, sample);
+        }
         let end = self.samples.len();
         let mut tasks = vec![Task { node: 0, start: 0, end, depth: 0, path }];
         while let Some(task) = tasks.pop() {
-            self.sums.fill(T::Sum::default());
-            for &sample in &self.samples[task.start..task.end] {
-                self.target.add(&mut self.sums, sample);
-            }
+            let others = self.waiting.len() - self.target.width();
+            self.sums.copy_from_slice(&self.waiting[others..]);
+            self.waiting.truncate(others);
             self.grown.tree.cover[task.node] = self.target.cover(&self.sums);
-            match self.best_cut(&task) {
-                None => self.finish_leaf(&task),
-                Some((feature, bin)) => {
-                    let gain = self.best.score - self.target.purity(&self.sums);
-                    self.grown.importances[feature] += gain.max(0.0);
-                    tasks.extend(self.divide(&task, feature, bin));
-                }
+            self.find_best(&task);
+            if self.best.is_some() {
+                tasks.extend(self.divide(&task));
+            } else {
+                self.finish_leaf(&task);
             }
         }
     }
@@ -143,20 +180,21 @@ impl<T: Target> Grower<'_, T> {
     }
 
     /// The best cut over a random subset of the features, going on until one can be cut at all.
-    fn best_cut(&mut self, task: &Task) -> Option<(usize, u8)> {
+    fn find_best(&mut self, task: &Task) {
+        self.best.feature = usize::MAX;
+        self.best.worth = Worth::NONE;
         let max_depth = self.limits.max_depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
         if task.depth >= max_depth
             || self.target.weight(&self.sums) < 2 * self.limits.min_samples_leaf as u64
             || self.target.is_pure(&self.sums, &self.samples[task.start..task.end])
         {
-            return None;
+            return;
         }
         let mut stream = Seed::new(task.path).stream("features", 0);
         let d = self.bins.n_features();
         (0..d as u16).zip(&mut self.features).for_each(|(f, slot)| *slot = f);
-        self.best.cut = None;
         for i in 0..d {
-            if i >= self.limits.max_features && self.best.cut.is_some() {
+            if i >= self.limits.max_features && self.best.is_some() {
                 break;
             }
             self.features.swap(i, i + stream.below(d - i));
@@ -165,83 +203,84 @@ impl<T: Target> Grower<'_, T> {
                 self.scan(task, feature);
             }
         }
-        self.best.cut
     }
 
     /// Tries every cut of one feature.
     fn scan(&mut self, task: &Task, feature: usize) {
-        let width = self.target.width();
         let column = &self.bins.columns[feature][..];
-        let samples = &self.samples[task.start..task.end];
         let mut present = [0u64; 4];
-        for &sample in samples {
+        for &sample in &self.samples[task.start..task.end] {
             let bin = column[sample.row as usize] as usize;
-            self.target.add(&mut self.histogram[bin * width..(bin + 1) * width], sample);
+            self.target.add(&mut self.histogram, bin, sample);
             present[bin / 64] |= 1 << (bin % 64);
         }
         self.left.fill(T::Sum::default());
-        self.right.copy_from_slice(&self.sums);
+        let width = self.target.width();
+        let mut before: Option<(u8, Option<usize>)> = None;
         for bin in ones(&present) {
-            let counts = &mut self.histogram[bin * width..(bin + 1) * width];
-            for ((l, r), c) in self.left.iter_mut().zip(&mut self.right).zip(counts) {
-                *l += *c;
-                *r -= *c;
-                *c = T::Sum::default();
+            let sums = &self.histogram[bin * width..(bin + 1) * width];
+            let class = self.target.only_class(sums);
+            if let Some((last, class_before)) = before {
+                // Within a run of rows of one class worth is convex: one of the run's ends is better.
+                if class.is_none() || class != class_before || self.limits.min_samples_leaf > 1 {
+                    self.consider(feature, (last, bin as u8));
+                }
             }
-            self.consider(feature, bin as u8);
+            let sums = &mut self.histogram[bin * width..(bin + 1) * width];
+            for (l, c) in self.left.iter_mut().zip(sums) {
+                *l += std::mem::take(c);
+            }
+            before = Some((bin as u8, class));
         }
     }
 
-    /// Takes the cut between `left` and `right` if it beats the best so far; of equal ones the lower feature,
+    /// Takes the cut after the sums in `left` if it beats the best so far; of equal ones the lower feature,
     /// then the lower bin wins.
     #[inline]
-    fn consider(&mut self, feature: usize, bin: u8) {
+    fn consider(&mut self, feature: usize, bins: (u8, u8)) {
+        for ((right, left), sum) in self.right.iter_mut().zip(&self.left).zip(&self.sums) {
+            *right = *sum - *left;
+        }
         let min_leaf = self.limits.min_samples_leaf as u64;
         if self.target.weight(&self.left) < min_leaf || self.target.weight(&self.right) < min_leaf {
             return;
         }
-        let score = self.target.purity(&self.left) + self.target.purity(&self.right);
-        let best = &self.best;
-        // Far more than the rounding of a few sums and quotients, far less than one row's worth.
-        let doubt = 1e-13 * score;
-        let better = match best.cut {
-            None => true,
-            Some(_) if (score - best.score).abs() > doubt => score > best.score,
-            Some((best_feature, _)) => {
-                let sides = [&self.left[..], &self.right[..]];
-                match self.target.compare(sides, [&best.left, &best.right]) {
-                    Ordering::Equal => feature < best_feature,
-                    order => order.is_gt(),
-                }
-            }
-        };
-        if better {
-            self.best.cut = Some((feature, bin));
-            self.best.score = score;
+        let worth = self.target.worth(&self.left, &self.right);
+        let order = worth.compare(self.best.worth);
+        if order.is_gt() || (order.is_eq() && feature < self.best.feature) {
+            self.best.feature = feature;
+            self.best.bins = bins;
+            self.best.worth = worth;
             self.best.left.copy_from_slice(&self.left);
-            self.best.right.copy_from_slice(&self.right);
         }
     }
 
-    /// Sends the rows left or right, keeping their order, and opens the two children.
-    fn divide(&mut self, task: &Task, feature: usize, last_left: u8) -> [Task; 2] {
-        let column = &self.bins.columns[feature];
-        let samples = &mut self.samples[task.start..task.end];
-        self.moved.clear();
-        let mut kept = 0;
-        let mut first_right = u8::MAX;
-        for i in 0..samples.len() {
-            let sample = samples[i];
-            let bin = column[sample.row as usize];
-            if bin <= last_left {
-                samples[kept] = sample;
-                kept += 1;
-            } else {
-                first_right = first_right.min(bin);
-                self.moved.push(sample);
-            }
+    /// Sends the rows left or right of the best cut, keeping their order, and opens the two children.
+    fn divide(&mut self, task: &Task) -> [Task; 2] {
+        let Best { feature, bins: (last_left, first_right), ref left, .. } = self.best;
+        for ((right, left), sum) in self.right.iter_mut().zip(left).zip(&self.sums) {
+            *right = *sum - *left;
         }
-        samples[kept..].copy_from_slice(&self.moved);
+        let purity = self.target.purity(left) + self.target.purity(&self.right);
+        let gain = purity - self.target.purity(&self.sums);
+        self.grown.importances[feature] += gain.max(0.0);
+        self.waiting.extend_from_slice(&self.right);
+        self.waiting.extend_from_slice(left);
+
+        let column = &self.bins.columns[feature][..];
+        let samples = &mut self.samples[task.start..task.end];
+        let moved = &mut self.moved[..samples.len()];
+        let (mut kept, mut n_moved) = (0, 0);
+        for i in 0..samples.len() {
+            // Both ways are written, one of them for good: a branch would be guessed wrong half the time.
+            let sample = samples[i];
+            let goes_right = usize::from(column[sample.row as usize] > last_left);
+            samples[kept] = sample;
+            moved[n_moved] = sample;
+            kept += 1 - goes_right;
+            n_moved += goes_right;
+        }
+        samples[kept..].copy_from_slice(&moved[..n_moved]);
         let threshold = self.bins.threshold(feature, last_left, first_right);
         let left = self.grown.tree.split(task.node, feature, threshold);
         let (middle, depth) = (task.start + kept, task.depth + 1);

@@ -1,8 +1,6 @@
 //! What a tree learns: class counts with the Gini impurity, or sums of a number with its variance.
 
-use std::cmp::Ordering;
-
-use super::grow::{Sample, Target};
+use super::grow::{Sample, Target, Worth};
 
 /// Class counts; `K` is their number where the compiler should know it, 0 where it cannot.
 pub(crate) struct Classes<'a, const K: usize> {
@@ -26,8 +24,8 @@ impl<const K: usize> Target for Classes<'_, K> {
     }
 
     #[inline]
-    fn add(&self, counts: &mut [u32], sample: Sample) {
-        counts[sample.class as usize] += u32::from(sample.weight);
+    fn add(&self, histogram: &mut [u32], bin: usize, sample: Sample) {
+        histogram[bin * self.width() + sample.class as usize] += u32::from(sample.weight);
     }
 
     #[inline]
@@ -36,7 +34,19 @@ impl<const K: usize> Target for Classes<'_, K> {
     }
 
     fn is_pure(&self, counts: &[u32], _: &[Sample]) -> bool {
-        counts.iter().filter(|c| **c > 0).count() < 2
+        self.only_class(counts).is_some()
+    }
+
+    #[inline]
+    fn only_class(&self, counts: &[u32]) -> Option<usize> {
+        let counts = &counts[..self.width()];
+        let (mut class, mut n) = (0, 0);
+        for (k, &count) in counts.iter().enumerate() {
+            let occurs = usize::from(count > 0);
+            n += occurs;
+            class += k * occurs;
+        }
+        (n == 1).then_some(class)
     }
 
     /// Sum of squared counts over the count: the Gini impurity falls as this rises.
@@ -56,24 +66,17 @@ impl<const K: usize> Target for Classes<'_, K> {
         square as f64 / weight as f64
     }
 
-    /// Exact by cross-multiplied fractions; with class weights the rounded scores decide.
-    fn compare(&self, a: [&[u32]; 2], b: [&[u32]; 2]) -> Ordering {
-        let rounded = |s: [&[u32]; 2]| self.purity(s[0]) + self.purity(s[1]);
-        let by_rounding = || rounded(a).total_cmp(&rounded(b));
-        if self.weights.is_some() {
-            return by_rounding();
+    /// Exact below 2 million rows and without class weights.
+    #[inline]
+    fn worth(&self, left: &[u32], right: &[u32]) -> Worth {
+        let (l, r) = (self.weight(left), self.weight(right));
+        if self.weights.is_some() || l + r >= 1 << 21 {
+            return Worth::rounded(self.purity(left) + self.purity(right));
         }
-        let fraction = |[left, right]: [&[u32]; 2]| {
-            let square = |s: &[u32]| s.iter().map(|&c| u128::from(c).pow(2)).sum::<u128>();
-            let (l, r) = (u128::from(self.weight(left)), u128::from(self.weight(right)));
-            (square(left) * r + square(right) * l, l * r)
+        let square = |counts: &[u32]| {
+            counts[..self.width()].iter().map(|&c| u64::from(c) * u64::from(c)).sum::<u64>()
         };
-        let ((top_a, bottom_a), (top_b, bottom_b)) = (fraction(a), fraction(b));
-        // Above 30 million rows the products leave 128 bits; a tie of that size is none.
-        match (top_a.checked_mul(bottom_b), top_b.checked_mul(bottom_a)) {
-            (Some(x), Some(y)) => x.cmp(&y),
-            _ => by_rounding(),
-        }
+        Worth { top: square(left) * r + square(right) * l, bottom: l * r }
     }
 
     fn cover(&self, counts: &[u32]) -> f64 {
@@ -119,10 +122,10 @@ impl Target for Numbers {
     }
 
     #[inline]
-    fn add(&self, sums: &mut [i64], sample: Sample) {
+    fn add(&self, histogram: &mut [i64], bin: usize, sample: Sample) {
         let weight = i64::from(sample.weight);
-        sums[0] += weight * i64::from(self.integers[sample.row as usize]);
-        sums[1] += weight;
+        histogram[2 * bin] += weight * i64::from(self.integers[sample.row as usize]);
+        histogram[2 * bin + 1] += weight;
     }
 
     #[inline]
@@ -142,9 +145,8 @@ impl Target for Numbers {
         sum * sum / sums[1] as f64
     }
 
-    fn compare(&self, a: [&[i64]; 2], b: [&[i64]; 2]) -> Ordering {
-        let score = |s: [&[i64]; 2]| self.purity(s[0]) + self.purity(s[1]);
-        score(a).total_cmp(&score(b))
+    fn only_class(&self, _: &[i64]) -> Option<usize> {
+        None
     }
 
     fn cover(&self, sums: &[i64]) -> f64 {
