@@ -1,6 +1,7 @@
 //! Growing one tree on binned rows: integer counts in, an exact and thread-free tree out.
 
 use std::cmp::Ordering;
+use std::ops::{AddAssign, Sub, SubAssign};
 
 use super::bins::Bins;
 use super::tree::{MAX_DEPTH, Tree};
@@ -18,7 +19,7 @@ pub(crate) struct Sample {
 ///
 /// Sums are integers, so that they are the same in whatever order rows are added.
 pub(crate) trait Target: Sync {
-    type Sum: Copy + Default + std::ops::AddAssign + std::ops::Sub<Output = Self::Sum>;
+    type Sum: Copy + Default + AddAssign + SubAssign + Sub<Output = Self::Sum>;
 
     /// Numbers per bin.
     fn width(&self) -> usize;
@@ -28,8 +29,8 @@ pub(crate) trait Target: Sync {
     fn weight(&self, sums: &[Self::Sum]) -> u64;
     /// Nothing is left to separate.
     fn is_pure(&self, sums: &[Self::Sum], samples: &[Sample]) -> bool;
-    /// The only class that occurs; `None` where there are several or the target is no class.
-    fn only_class(&self, sums: &[Self::Sum]) -> Option<usize>;
+    /// A bit for each class that occurs; all bits where classes are too many or the target is no class.
+    fn occurring(&self, sums: &[Self::Sum]) -> u64;
     /// Higher is better; the sum of this over two children minus that of the parent is the gain.
     fn purity(&self, sums: &[Self::Sum]) -> f64;
     /// The purity of two children together.
@@ -78,6 +79,10 @@ pub(crate) struct Grown {
     pub importances: Vec<f64>,
 }
 
+/// Features whose histograms are filled side by side.
+const ABREAST: usize = 4;
+const FEW: usize = 64;
+
 /// A node that waits to be split.
 struct Task {
     node: usize,
@@ -100,6 +105,28 @@ struct Best<S> {
 impl<S> Best<S> {
     fn is_some(&self) -> bool {
         self.feature < usize::MAX
+    }
+}
+
+impl<S: Copy> Best<S> {
+    /// Takes a cut if it beats the best so far; of equal ones the lower feature, then the lower bin wins.
+    #[inline]
+    fn consider<T: Target<Sum = S>>(
+        &mut self,
+        target: &T,
+        feature: usize,
+        bins: (u8, u8),
+        left: &[S],
+        right: &[S],
+    ) {
+        let worth = target.worth(left, right);
+        let order = worth.compare(self.worth);
+        if order.is_gt() || (order.is_eq() && feature < self.feature) {
+            self.feature = feature;
+            self.bins = bins;
+            self.worth = worth;
+            self.left.copy_from_slice(left);
+        }
     }
 }
 
@@ -138,7 +165,7 @@ pub(crate) fn grow<T: Target>(
         limits,
         moved: samples.clone(),
         features: vec![0; bins.n_features()],
-        histogram: zeros.repeat(256),
+        histogram: zeros.repeat(256 * ABREAST),
         waiting: zeros.clone(),
         sums: zeros.clone(),
         left: zeros.clone(),
@@ -193,68 +220,108 @@ impl<T: Target> Grower<'_, T> {
         let mut stream = Seed::new(task.path).stream("features", 0);
         let d = self.bins.n_features();
         (0..d as u16).zip(&mut self.features).for_each(|(f, slot)| *slot = f);
-        for i in 0..d {
-            if i >= self.limits.max_features && self.best.is_some() {
-                break;
-            }
-            self.features.swap(i, i + stream.below(d - i));
-            let feature = self.features[i] as usize;
-            if self.bins.n_bins(feature) > 1 {
-                self.scan(task, feature);
-            }
-        }
-    }
-
-    /// Tries every cut of one feature.
-    fn scan(&mut self, task: &Task, feature: usize) {
-        let column = &self.bins.columns[feature][..];
-        let mut present = [0u64; 4];
-        for &sample in &self.samples[task.start..task.end] {
-            let bin = column[sample.row as usize] as usize;
-            self.target.add(&mut self.histogram, bin, sample);
-            present[bin / 64] |= 1 << (bin % 64);
-        }
-        self.left.fill(T::Sum::default());
-        let width = self.target.width();
-        let mut before: Option<(u8, Option<usize>)> = None;
-        for bin in ones(&present) {
-            let sums = &self.histogram[bin * width..(bin + 1) * width];
-            let class = self.target.only_class(sums);
-            if let Some((last, class_before)) = before {
-                // Within a run of rows of one class worth is convex: one of the run's ends is better.
-                if class.is_none() || class != class_before || self.limits.min_samples_leaf > 1 {
-                    self.consider(feature, (last, bin as u8));
+        let mut n_drawn = 0;
+        while n_drawn < d && !(n_drawn >= self.limits.max_features && self.best.is_some()) {
+            let last = n_drawn + self.limits.max_features.saturating_sub(n_drawn).clamp(1, ABREAST);
+            let (mut drawn, mut n) = ([0; ABREAST], 0);
+            while n_drawn < last {
+                self.features.swap(n_drawn, n_drawn + stream.below(d - n_drawn));
+                let feature = self.features[n_drawn] as usize;
+                n_drawn += 1;
+                if self.bins.n_bins(feature) > 1 {
+                    drawn[n] = feature;
+                    n += 1;
                 }
             }
-            let sums = &mut self.histogram[bin * width..(bin + 1) * width];
-            for (l, c) in self.left.iter_mut().zip(sums) {
-                *l += std::mem::take(c);
-            }
-            before = Some((bin as u8, class));
+            self.scan(task, &drawn[..n]);
         }
     }
 
-    /// Takes the cut after the sums in `left` if it beats the best so far; of equal ones the lower feature,
-    /// then the lower bin wins.
-    #[inline]
-    fn consider(&mut self, feature: usize, bins: (u8, u8)) {
-        for ((right, left), sum) in self.right.iter_mut().zip(&self.left).zip(&self.sums) {
-            *right = *sum - *left;
+    /// Tries every cut of some features.
+    fn scan(&mut self, task: &Task, features: &[usize]) {
+        let mut present = [[0; 4]; ABREAST];
+        match *features {
+            [a, b, c, d] => self.count(task, [a, b, c, d], &mut present),
+            [a, b, c] => self.count(task, [a, b, c], &mut present),
+            [a, b] => self.count(task, [a, b], &mut present),
+            _ => features.iter().for_each(|&a| self.count(task, [a], &mut present)),
         }
-        let min_leaf = self.limits.min_samples_leaf as u64;
-        if self.target.weight(&self.left) < min_leaf || self.target.weight(&self.right) < min_leaf {
+        for (i, &feature) in features.iter().enumerate() {
+            self.sweep(feature, i, &present[i]);
+        }
+    }
+
+    /// Counts rows by bin, features side by side, and notes the bins that have rows.
+    #[inline(never)]
+    fn count<const N: usize>(
+        &mut self,
+        task: &Task,
+        features: [usize; N],
+        present: &mut [[u64; 4]; ABREAST],
+    ) {
+        let columns = features.map(|feature| &self.bins.columns[feature][..]);
+        let mut histograms = self.histogram.chunks_exact_mut(256 * self.target.width());
+        let mut histograms: [_; N] = std::array::from_fn(|_| histograms.next().unwrap_or_default());
+        if task.end - task.start < FEW {
+            for &sample in &self.samples[task.start..task.end] {
+                for i in 0..N {
+                    let bin = columns[i][sample.row as usize] as usize;
+                    self.target.add(histograms[i], bin, sample);
+                    present[i][bin / 64] |= 1 << (bin % 64);
+                }
+            }
             return;
         }
-        let worth = self.target.worth(&self.left, &self.right);
-        let order = worth.compare(self.best.worth);
-        if order.is_gt() || (order.is_eq() && feature < self.best.feature) {
-            self.best.feature = feature;
-            self.best.bins = bins;
-            self.best.worth = worth;
-            self.best.left.copy_from_slice(&self.left);
+        let mut flags = [[0u8; 256]; N];
+        for &sample in &self.samples[task.start..task.end] {
+            for i in 0..N {
+                let bin = columns[i][sample.row as usize];
+                self.target.add(histograms[i], bin as usize, sample);
+                flags[i][bin as usize] = 1;
+            }
+        }
+        for i in 0..N {
+            for (word, flags) in present[i].iter_mut().zip(flags[i].chunks_exact(64)) {
+                for (byte, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
+                    // The eight low bits, gathered in the top byte.
+                    let bits = u64::from_le_bytes(*flags).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+                    *word |= bits << (8 * byte);
+                }
+            }
         }
     }
 
+    /// Tries every cut of one feature, between bins that have rows.
+    #[inline(never)]
+    fn sweep(&mut self, feature: usize, slot: usize, present: &[u64; 4]) {
+        let width = self.target.width();
+        let histogram = &mut self.histogram[slot * 256 * width..(slot + 1) * 256 * width];
+        let (left, right) = (&mut self.left[..width], &mut self.right[..width]);
+        left.fill(T::Sum::default());
+        right.copy_from_slice(&self.sums[..width]);
+        let min_leaf = self.limits.min_samples_leaf as u64;
+        let (mut last, mut occurred) = (0, 0);
+        for bin in ones(present) {
+            let sums = &mut histogram[bin * width..(bin + 1) * width];
+            let occur = self.target.occurring(sums);
+            // Within a run of rows of one class worth is convex: one of the run's ends is better.
+            if !(occur | occurred).is_power_of_two() || min_leaf > 1 {
+                let weights = (self.target.weight(left), self.target.weight(right));
+                if weights.0 >= min_leaf && weights.1 >= min_leaf {
+                    self.best.consider(self.target, feature, (last, bin as u8), left, right);
+                }
+            }
+            for ((l, r), c) in left.iter_mut().zip(&mut *right).zip(sums) {
+                *l += *c;
+                *r -= *c;
+                *c = T::Sum::default();
+            }
+            last = bin as u8;
+            occurred = occur;
+        }
+    }
+
+    #[inline(never)]
     /// Sends the rows left or right of the best cut, keeping their order, and opens the two children.
     fn divide(&mut self, task: &Task) -> [Task; 2] {
         let Best { feature, bins: (last_left, first_right), ref left, .. } = self.best;

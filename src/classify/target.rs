@@ -34,19 +34,16 @@ impl<const K: usize> Target for Classes<'_, K> {
     }
 
     fn is_pure(&self, counts: &[u32], _: &[Sample]) -> bool {
-        self.only_class(counts).is_some()
+        counts.iter().filter(|c| **c > 0).count() < 2
     }
 
     #[inline]
-    fn only_class(&self, counts: &[u32]) -> Option<usize> {
-        let counts = &counts[..self.width()];
-        let (mut class, mut n) = (0, 0);
-        for (k, &count) in counts.iter().enumerate() {
-            let occurs = usize::from(count > 0);
-            n += occurs;
-            class += k * occurs;
+    fn occurring(&self, counts: &[u32]) -> u64 {
+        if self.width() > 64 {
+            return u64::MAX;
         }
-        (n == 1).then_some(class)
+        let counts = counts[..self.width()].iter().enumerate();
+        counts.fold(0, |bits, (k, &count)| bits | u64::from(count > 0) << k)
     }
 
     /// Sum of squared counts over the count: the Gini impurity falls as this rises.
@@ -145,8 +142,8 @@ impl Target for Numbers {
         sum * sum / sums[1] as f64
     }
 
-    fn only_class(&self, _: &[i64]) -> Option<usize> {
-        None
+    fn occurring(&self, _: &[i64]) -> u64 {
+        u64::MAX
     }
 
     fn cover(&self, sums: &[i64]) -> f64 {
