@@ -2,8 +2,7 @@
 
 use std::hint::black_box;
 
-use polariscope::for_each_pixel_type;
-use polariscope::image::{ImageFile, IntensityImage, LabelImage};
+use polariscope::image::{ImageFile, IntensityImage, LabelImage, Pixels};
 use polariscope::regions::{Regions, Selection};
 use polariscope::table::numbers_of;
 use rayon::prelude::*;
@@ -55,7 +54,11 @@ fn floor(labels: &LabelImage, image: &IntensityImage) -> f64 {
     let (cpu, ..) = crate::peer::timed(|| {
         for _ in 0..passes {
             black_box(added(labels.pixels(), |v| v));
-            black_box(for_each_pixel_type!(image.pixels(), values => added(values, |v| v as u32)));
+            black_box(match image.pixels() {
+                Pixels::U8(values) => added(values, u32::from),
+                Pixels::U16(values) => added(values, u32::from),
+                _ => panic!("an image of 8 or 16 bits"),
+            });
         }
     });
     cpu / f64::from(passes)

@@ -261,7 +261,7 @@ impl<T: Target> Grower<'_, T> {
     ) {
         let columns = features.map(|feature| &self.bins.columns[feature][..]);
         let mut histograms = self.histogram.chunks_exact_mut(256 * self.target.width());
-        let mut histograms: [_; N] = std::array::from_fn(|_| histograms.next().unwrap_or_default());
+        let histograms: [_; N] = std::array::from_fn(|_| histograms.next().unwrap_or_default());
         if task.end - task.start < FEW {
             for &sample in &self.samples[task.start..task.end] {
                 for i in 0..N {
