@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::peer::{read_npy, timed};
 
-/// Stages `neighbors INPUT [k=15]`.
+/// Stages `neighbors INPUT [k=15]`, `umap INPUT [seeds=1] [init=pca] [out=FILE]`, `umap-many INPUT [runs=20]`.
+///
+/// FILE gets the maps of all seeds, little-endian f64 in row order.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
     if !["neighbors", "umap", "umap-many"].contains(&stage) {
         return None;
@@ -29,20 +31,20 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
             Some(json!({"cpu": cpu, "wall": wall, "mean_distance": mean}))
         }
         "umap" => {
-            let seed = option("seed").and_then(|k| k.parse().ok()).unwrap_or(0);
+            let n_seeds = option("seeds").and_then(|k| k.parse().ok()).unwrap_or(1);
             let data = linfa::DatasetBase::new(matrix, ());
             let init = match option("init").as_deref() {
                 Some("spectral") => Init::Spectral,
                 Some("random") => Init::Random,
                 _ => Init::Pca,
             };
-            let params = Umap::params(2).seed(seed).init(init);
+            let params = Umap::params(2).init(init);
             let (cpu, wall, umap) = timed(|| params.fit(&data).expect("clean rows"));
             if let Some(path) = option("out") {
-                let rows = umap.coordinates().rows();
-                let lines: Vec<String> =
-                    rows.into_iter().map(|row| format!("{},{}\n", row[0], row[1])).collect();
-                std::fs::write(path, lines.concat()).expect("the output can be written");
+                let seeds: Vec<u64> = (0..n_seeds).collect();
+                let maps = params.fit_many(&data, &seeds).expect("clean rows");
+                let bytes = maps.iter().flatten().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+                std::fs::write(path, bytes).expect("the output can be written");
             }
             let map = umap.coordinates().view();
             let (quality_cpu, _, quality) =

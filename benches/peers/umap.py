@@ -1,8 +1,11 @@
-"""Neighbours and UMAP beside umap-learn, FAISS and pynndescent; every side judged by the same quality measures.
+"""Neighbours beside FAISS and pynndescent; UMAP beside umap-learn and embedding-atlas, every map judged by the same measures.
 
-usage: python umap.py [digits|5k|50k|200k]...     (inputs are generated into benches/peers/data)
+usage: python umap.py [digits|5k|50k|200k]... [neighbors] [maps] [many] [picture]     (default: digits 5k 50k, the first three)
+Inputs are generated into benches/peers/data, `picture` draws one map of each side there. The Rust UMAP of embedding-atlas
+is not on PyPI or crates.io by itself: build `cargo build --release -p umap-benchmark` in a clone of github.com/apple/embedding-atlas
+and give the program in EMBEDDING_ATLAS=.../target/release/umap-bench; without it that line is left out.
 """
-import os, sys
+import json, os, statistics, subprocess, sys, tempfile
 
 import harness  # sets the number of threads before numpy is loaded
 import numpy as np
@@ -38,20 +41,30 @@ def load(name):
     return np.load(path), path
 
 
-def quality(x, sample=2000):
-    """Trustworthiness and preservation of the 15 nearest neighbours, over a sample of rows."""
-    rows = np.random.default_rng(0).choice(len(x), min(sample, len(x)), replace=False)
+def quality(x):
+    """Trustworthiness and preservation of the 15 nearest neighbours, over a sample of rows: mean and range over maps."""
+    n = len(x)
+    rows = np.random.default_rng(0).choice(n, min(1000, n), replace=False)
 
-    def measure(y):
-        wrong = kept = 0
+    def nearest(distances):
+        return np.argpartition(distances, K)[:K]
+
+    def apart(points, i):
+        distances = ((points - points[i]) ** 2).sum(1)
+        distances[i] = np.inf
+        return distances
+
+    def measure(maps):
+        wrong, kept = np.zeros(len(maps)), np.zeros(len(maps))
         for i in rows:
-            far, near = ((x - x[i]) ** 2).sum(1), ((y - y[i]) ** 2).sum(1)
-            far[i] = near[i] = np.inf
-            there, here = np.argpartition(far, K)[:K], np.argpartition(near, K)[:K]
-            kept += len(np.intersect1d(there, here))
-            wrong += sum((far < far[j]).sum() + 1 - K for j in np.setdiff1d(here, there))
-        n = len(x)
-        return dict(trustworthiness=round(1 - 2 * wrong / (len(rows) * K * (2 * n - 3 * K - 1)), 4), neighbor_preservation=round(kept / len(rows) / K, 4))
+            far = apart(x, i)
+            there = nearest(far)
+            for m, y in enumerate(maps):
+                here = nearest(apart(y, i))
+                kept[m] += len(np.intersect1d(there, here))
+                wrong[m] += sum((far < far[j]).sum() + 1 - K for j in np.setdiff1d(here, there))
+        trust = 1 - 2 * wrong / (len(rows) * K * (2 * n - 3 * K - 1))
+        return " ".join(f"{name} {v.mean():.4f} [{v.min():.4f}, {v.max():.4f}]" for name, v in (("trust", trust), ("kept", kept / len(rows) / K)))
 
     return measure
 
@@ -74,19 +87,89 @@ def neighbors(name):
     harness.compare(f"{K} nearest neighbours, {name}", peers, ["neighbors", path, f"k={K}"])
 
 
-def maps(name):
+def ours(path, n, seeds):
+    """Figures of one fit, and the maps of several seeds."""
+    with tempfile.NamedTemporaryFile(suffix=".f64") as file:
+        figures = harness.time_ours("umap", path, f"seeds={seeds}", f"out={file.name}")
+        return figures, np.fromfile(file.name, "<f8").reshape(seeds, n, 2)
+
+
+def atlas(x):
+    """A call of the Rust UMAP of embedding-atlas, in a process of its own."""
+    program, folder = os.environ["EMBEDDING_ATLAS"], tempfile.mkdtemp()
+    np.ascontiguousarray(x, dtype="<f4").tofile(f"{folder}/data.bin")
+    with open(f"{folder}/meta.json", "w") as file:
+        file.write(json.dumps({"n_points": len(x), "dim": x.shape[1]}))
+    seed = iter(range(1000))
+
+    def work():
+        command = [program, folder, "euclidean", "--seed", str(next(seed)), "--embedding-path", f"{folder}/map.bin"]
+        subprocess.run(command, check=True, capture_output=True)
+        return np.fromfile(f"{folder}/map.bin", "<f4").reshape(-1, 2).astype(float)
+
+    return work
+
+
+def maps(name, draw):
+    import umap
+    x, path = load(name)
+    rows, seeds = x.astype("float32"), 5 if len(x) <= 50_000 else 1
+    judge = quality(x)
+    figures, mine = ours(path, len(x), seeds)
+    print(f"UMAP, {name}, {seeds} seeds\n  {'polariscope':28} cpu {figures['cpu']:9.3f} s  wall {figures['wall']:9.3f} s             {judge(mine)}", flush=True)
+    peers = {"umap-learn, parallel": lambda: umap.UMAP(n_jobs=2).fit_transform(rows)}
+    if "EMBEDDING_ATLAS" in os.environ:
+        peers["embedding-atlas"] = atlas(x)
+    if len(x) <= 5_000:
+        peers["umap-learn, seeded"] = lambda: umap.UMAP(random_state=42, n_jobs=1).fit_transform(rows)
+    shown = {"polariscope": mine[0]}
+    umap.UMAP(n_jobs=2, n_epochs=10).fit_transform(rows[:2000])  # compiles
+    for peer, work in peers.items():
+        runs, cpu, wall = [], [], []
+        for _ in range(1 if peer.endswith("seeded") else seeds):
+            c, w = harness.cpu_seconds(), harness.time.perf_counter()
+            runs.append(np.asarray(work(), float))
+            cpu.append(harness.cpu_seconds() - c)
+            wall.append(harness.time.perf_counter() - w)
+        shown[peer] = runs[0]
+        print(f"  {peer:28} cpu {statistics.median(cpu):9.3f} s  wall {statistics.median(wall):9.3f} s   {statistics.median(cpu) / figures['cpu']:7.1f} x   {judge(runs)}", flush=True)
+    if draw:
+        picture(name, x, shown)
+
+
+def picture(name, x, shown):
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from sklearn.cluster import KMeans
+    groups = KMeans(10, n_init=3, random_state=0).fit_predict(x)
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(5 * len(shown), 5))
+    for axis, (title, y) in zip(axes, shown.items()):
+        axis.scatter(*y.T, c=groups, s=2, cmap="tab10")
+        axis.set(title=title, aspect="equal")
+    figure.savefig(f"{DATA}/{name}.png", dpi=80)
+
+
+def many(name):
+    """Twenty maps beside one of umap-learn, compiled already and in a fresh process."""
     import umap
     x, path = load(name)
     rows = x.astype("float32")
-    judge = quality(x)
+    fresh = [sys.executable, "-c", f"import numpy, umap; umap.UMAP(n_jobs=2).fit_transform(numpy.load({path!r}).astype('float32'))"]
     peers = {
-        "umap-learn, parallel": (lambda: umap.UMAP(n_jobs=2).fit_transform(rows), judge),
-        "umap-learn, seeded": (lambda: umap.UMAP(random_state=42, n_jobs=1).fit_transform(rows), judge),
+        "one umap-learn, parallel": (lambda: umap.UMAP(n_jobs=2).fit_transform(rows), None),
+        "one umap-learn, fresh process": (lambda: subprocess.run(fresh, check=True, capture_output=True, cwd="/"), None),
     }
-    harness.compare(f"UMAP, {name}", peers, ["umap", path], repeats=1)
+    harness.compare(f"20 UMAPs, {name}", peers, ["umap-many", path, "runs=20"], repeats=1)
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["digits", "5k", "50k"]:
-        neighbors(name)
-        maps(name)
+    stages = {"neighbors", "maps", "many", "picture"}
+    wanted = stages.intersection(sys.argv[1:]) or stages - {"picture"}
+    for name in [a for a in sys.argv[1:] if a not in stages] or ["digits", "5k", "50k"]:
+        if "neighbors" in wanted:
+            neighbors(name)
+        if "maps" in wanted or "picture" in wanted:
+            maps(name, "picture" in wanted)
+        if "many" in wanted and name == "5k":
+            many(name)

@@ -4,8 +4,11 @@
 //! its own, parallel and the same for any number of threads.
 
 mod curve;
+mod forces;
 mod graph;
+mod lanes;
 mod layout;
+mod schedule;
 mod spectral;
 mod start;
 mod target;
@@ -16,8 +19,9 @@ use rayon::prelude::*;
 
 pub use graph::Graph;
 
+use self::forces::Forces;
 use self::graph::{Scales, local_scales, memberships};
-use self::layout::{Forces, Schedule};
+use self::schedule::Schedule;
 use super::neighbors::{Metric, Neighbors, check_finite};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
@@ -172,8 +176,8 @@ impl Umap {
         let start: Vec<[f32; D]> = start::padded(&start::weighted_means(graph, &self.coordinates));
         let forces = Forces { learning_rate: forces.learning_rate / 4.0, ..*forces };
         let seed = Seed::new(self.params.seed).stream("umap transform", 0).bits();
-        let places =
-            layout::place(&Schedule::new(graph, forces.n_epochs), start, &map, &forces, seed);
+        let schedule = Schedule::towards(map.len(), graph, forces.n_epochs);
+        let places = layout::place(&schedule, &start, &map, &forces, seed);
         Array2::from_shape_fn((places.len(), width), |(i, d)| f64::from(places[i][d]))
     }
 
@@ -313,7 +317,12 @@ impl UmapParams {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
         }
         let real = [
-            ("spread", self.spread, self.spread > 0.0, "above 0"),
+            (
+                "spread",
+                self.spread,
+                (0.001..=1000.0).contains(&self.spread),
+                "at least 0.001 and at most 1000",
+            ),
             (
                 "min_dist",
                 self.min_dist,
@@ -407,27 +416,28 @@ impl UmapParams {
         let forces =
             self.forces(base, self.n_epochs.unwrap_or(if n <= 10_000 { 500 } else { 200 }));
         let schedule = Schedule::new(&base.graph, forces.n_epochs);
-        seeds
-            .par_iter()
-            .map(|&seed| {
-                let seed = Seed::new(seed);
-                let drawn = || start::random(n, self.n_components, seed);
-                let from = start.as_ref().map_or_else(
-                    || start::spread(&drawn(), seed),
-                    |start| start::spread(start, seed),
-                );
-                let bits = seed.stream("umap layout", 0).bits();
-                let places = layout::optimize::<D>(&schedule, from, &forces, bits, &self.progress);
-                Array2::from_shape_fn((n, self.n_components), |(i, d)| f64::from(places[i][d]))
-            })
+        let starts = seeds.par_iter().map(|&seed| {
+            let seed = Seed::new(seed);
+            match &start {
+                Some(start) => start::spread(start, seed),
+                None => start::spread(&start::random(n, self.n_components, seed), seed),
+            }
+        });
+        let keys: Vec<u64> =
+            seeds.iter().map(|&seed| Seed::new(seed).stream("umap layout", 0).bits()).collect();
+        let maps =
+            layout::optimize::<D>(&schedule, starts.collect(), &forces, &keys, &self.progress);
+        let shape = (n, self.n_components);
+        maps.par_iter()
+            .map(|map| Array2::from_shape_fn(shape, |(i, d)| f64::from(map[i][d])))
             .collect()
     }
 
     fn forces(&self, base: &Foundation, n_epochs: usize) -> Forces {
         Forces {
-            a: base.a as f32,
-            b: base.b as f32,
-            repulsion: self.repulsion_strength as f32,
+            a: base.a,
+            b: base.b,
+            repulsion: self.repulsion_strength,
             learning_rate: self.learning_rate as f32,
             negative_sample_rate: self.negative_sample_rate,
             n_epochs,

@@ -168,10 +168,11 @@ fn bits(map: &Array2<f64>) -> Vec<u64> {
 
 #[test]
 fn maps_are_the_same_for_any_number_of_threads() {
-    let data = data(&groups(2500));
+    // More rows than one task takes in a turn.
+    let data = data(&groups(6000));
     let fit = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| bits(Umap::params(2).n_epochs(12).fit(&data).unwrap().coordinates()))
+        pool.install(|| bits(Umap::params(2).n_epochs(6).fit(&data).unwrap().coordinates()))
     };
     let one = fit(1);
     assert_eq!(one, fit(2));
