@@ -1,166 +1,151 @@
-//! Rows enter; an order in which near rows stand together leaves, cut into leaves with a box around each.
+//! Rows enter; a tree of boxes leaves, in which rows that are near each other stand together.
 //!
-//! The boxes live on a few directions at right angles to each other, those along which the rows vary most: a gap
-//! between boxes is never larger than the distance between rows in them, whatever the directions are.
+//! Every node has [`LANES`] children, and a leaf has as many rows, so that one step of a vector looks at all of them.
 
-use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;
 
-/// Rows of a leaf: a multiple of every tile's width, and few enough to stay in the first-level cache.
-pub(super) const LEAF: usize = 144;
-/// Within a leaf the order goes on down to this many rows, so that the queries of a tile are near each other too.
-const CELL: usize = 8;
-/// Directions on which boxes are drawn, at most.
-const MOST_AXES: usize = 16;
-/// Columns among which the directions are sought, and rows from which; both bound the cost, not the result.
-const MOST_COLUMNS: usize = 96;
-const SAMPLE: usize = 2048;
+use super::nearest_rows::Gap;
+
+/// Rows of a leaf and children of a node.
+pub(super) const LANES: usize = 16;
+/// Columns on which boxes are drawn, at most: of the first and most telling.
+const MOST_AXES: usize = 12;
 /// Below this many rows a split is not worth another thread.
-const PARALLEL: usize = 1 << 14;
+const PARALLEL: usize = 1 << 13;
 
-/// Directions at right angles to each other, as weights of columns.
-pub(super) struct Axes {
-    columns: Vec<usize>,
-    /// One row of weights per direction.
-    weights: Vec<Vec<f64>>,
-}
+/// One value of each row of a leaf or of each child of a node, as vectors want it.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Lanes(pub [f32; LANES]);
 
-impl Axes {
-    /// The directions along which `n` rows of `width` values, all about 1 or smaller, vary most.
-    pub fn of(n: usize, width: usize, row: impl Fn(usize) -> Vec<f64>) -> Self {
-        let step = n.div_ceil(SAMPLE).max(1);
-        let sample: Vec<Vec<f64>> = (0..n).step_by(step).map(row).collect();
-        let spread = |c: usize| -> f64 {
-            let mean = sample.iter().map(|r| r[c]).sum::<f64>() / sample.len() as f64;
-            sample.iter().map(|r| (r[c] - mean).powi(2)).sum()
-        };
-        let mut columns: Vec<(f64, usize)> = (0..width).map(|c| (spread(c), c)).collect();
-        columns.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let columns: Vec<usize> = columns.iter().take(MOST_COLUMNS).map(|&(_, c)| c).collect();
-        let mean = |c: &usize| sample.iter().map(|r| r[*c]).sum::<f64>() / sample.len() as f64;
-        let means: Vec<f64> = columns.iter().map(mean).collect();
-        let d = columns.len();
-        let mut scatter = DMatrix::<f64>::zeros(d, d);
-        for row in &sample {
-            let centred: Vec<f64> = columns.iter().zip(&means).map(|(&c, m)| row[c] - m).collect();
-            for i in 0..d {
-                for j in 0..d {
-                    scatter[(i, j)] += centred[i] * centred[j];
-                }
-            }
-        }
-        if !scatter.iter().all(|v| v.is_finite()) {
-            // Values too large for squares: any directions will do, but the solver would not end.
-            scatter = DMatrix::identity(d, d);
-        }
-        let eigen = SymmetricEigen::new(scatter);
-        let mut order: Vec<usize> = (0..d).collect();
-        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-        let weights = order
-            .iter()
-            .take(MOST_AXES)
-            .map(|&axis| eigen.eigenvectors.column(axis).iter().copied().collect())
-            .collect();
-        Self { columns, weights }
-    }
-
-    fn place(&self, row: &[f64]) -> impl Iterator<Item = f64> {
-        self.weights.iter().map(|w| self.columns.iter().zip(w).map(|(&c, w)| row[c] * w).sum())
-    }
-}
-
-/// An order of rows, and boxes around runs of it.
+/// An order of rows, leaf by leaf, and the boxes around runs of it.
 pub(super) struct Leaves {
-    /// Positions of the rows, [`LEAF`] by [`LEAF`] near each other.
+    /// Positions of the rows, ascending in each leaf.
     pub order: Vec<u32>,
-    /// One box per leaf.
-    pub boxes: Vec<Bounds>,
-    places: Vec<f64>,
+    /// The rows in this order, one after the other.
+    pub places: Vec<f32>,
+    pub width: usize,
     n_axes: usize,
+    panels: Vec<Lanes>,
+    /// Of the nodes above the leaves, then of those above these, ..., last of the root.
+    boxes: Vec<Vec<Lanes>>,
 }
 
 impl Leaves {
-    /// Sorts `n` rows, given in the scale of [`Axes::of`].
-    pub fn of(n: usize, axes: &Axes, row: impl Fn(usize) -> Vec<f64> + Sync) -> Self {
-        let n_axes = axes.weights.len();
-        let mut places = vec![0.0; n * n_axes];
-        places.par_chunks_exact_mut(n_axes).enumerate().for_each(|(i, place)| {
-            place.iter_mut().zip(axes.place(&row(i))).for_each(|(p, x)| *p = x);
+    /// Sorts rows of `width` values, those first that vary most, given one after the other.
+    pub fn of(places: Vec<f32>, width: usize, gap: Gap) -> Self {
+        let n_axes = width.min(MOST_AXES);
+        let mut order: Vec<u32> = (0..(places.len() / width) as u32).collect();
+        split(&mut order, &places, width, n_axes);
+        let mut sorted = vec![0.0; places.len()];
+        sorted.par_chunks_exact_mut(width).zip(&order).for_each(|(to, &row)| {
+            to.copy_from_slice(&places[row as usize * width..][..width]);
         });
-        let mut order: Vec<u32> = (0..n as u32).collect();
-        split(&mut order, &places, n_axes);
-        let mut leaves = Self { order, boxes: Vec::new(), places, n_axes };
-        leaves.boxes = leaves.order.par_chunks(LEAF).map(|rows| leaves.bounds(rows)).collect();
+        let panels = pack(&sorted, width, gap);
+        let mut leaves = Self { order, places: sorted, width, n_axes, panels, boxes: Vec::new() };
+        leaves.draw_boxes();
         leaves
     }
 
-    /// The rows of a leaf.
-    pub fn rows(&self, leaf: usize) -> &[u32] {
-        &self.order[leaf * LEAF..self.order.len().min((leaf + 1) * LEAF)]
+    /// How many nodes there are above a leaf.
+    pub fn n_levels(&self) -> usize {
+        self.boxes.len()
     }
 
-    /// The box around some rows.
-    pub fn bounds(&self, rows: &[u32]) -> Bounds {
-        let mut bounds = Bounds { low: [0.0; MOST_AXES], high: [0.0; MOST_AXES] };
-        for (i, &row) in rows.iter().enumerate() {
-            let place = &self.places[row as usize * self.n_axes..][..self.n_axes];
-            for (axis, &x) in place.iter().enumerate() {
-                let (low, high) = (&mut bounds.low[axis], &mut bounds.high[axis]);
-                *low = if i == 0 { x } else { low.min(x) };
-                *high = if i == 0 { x } else { high.max(x) };
+    /// The rows of a leaf, ascending.
+    pub fn rows(&self, leaf: usize) -> &[u32] {
+        &self.order[leaf * LANES..self.order.len().min((leaf + 1) * LANES)]
+    }
+
+    /// The rows of a leaf, column by column, after the values at which their sums start; empty places start infinitely
+    /// far away.
+    pub fn panel(&self, leaf: usize) -> &[Lanes] {
+        &self.panels[leaf * (self.width + 1)..(leaf + 1) * (self.width + 1)]
+    }
+
+    /// The boxes around the children of a node, `level` above the leaves: low ends, then high ends, axis by axis.
+    /// Empty ones are infinitely far away.
+    pub fn boxes(&self, level: usize, node: usize) -> &[Lanes] {
+        &self.boxes[level - 1][node * 2 * self.n_axes..(node + 1) * 2 * self.n_axes]
+    }
+
+    fn draw_boxes(&mut self) {
+        let (n_axes, width) = (self.n_axes, self.width);
+        let ends = |rows: &[f32], axis: usize| {
+            let column = rows.iter().skip(axis).step_by(width);
+            column.fold(NOTHING, |(low, high), &x| (low.min(x), high.max(x)))
+        };
+        // Ends of every box of a level, axis by axis.
+        let mut bounds: Vec<(f32, f32)> = self
+            .places
+            .par_chunks(width * LANES)
+            .flat_map_iter(|rows| (0..n_axes).map(move |axis| ends(rows, axis)))
+            .collect();
+        while self.boxes.is_empty() || bounds.len() > n_axes {
+            let n_nodes = bounds.len().div_ceil(n_axes * LANES);
+            let mut boxes = vec![Lanes([f32::INFINITY; LANES]); n_nodes * 2 * n_axes];
+            let mut around = vec![NOTHING; n_nodes * n_axes];
+            for (i, &(low, high)) in bounds.iter().enumerate() {
+                let (child, axis) = (i / n_axes, i % n_axes);
+                let (node, lane) = (child / LANES, child % LANES);
+                let at = 2 * (node * n_axes + axis);
+                (boxes[at].0[lane], boxes[at + 1].0[lane]) = (low, high);
+                let whole = &mut around[node * n_axes + axis];
+                *whole = (whole.0.min(low), whole.1.max(high));
             }
+            self.boxes.push(boxes);
+            bounds = around;
         }
-        bounds
     }
 }
 
-/// Halves the rows along their longest side again and again, whole leaves to the left.
-fn split(order: &mut [u32], places: &[f64], n_axes: usize) {
+/// The ends of a box around no row.
+const NOTHING: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
+
+fn pack(places: &[f32], width: usize, gap: Gap) -> Vec<Lanes> {
+    let n_leaves = places.len().div_ceil(width * LANES);
+    let mut panels = vec![Lanes([0.0; LANES]); n_leaves * (width + 1)];
+    let leaves = panels.par_chunks_exact_mut(width + 1).zip(places.par_chunks(width * LANES));
+    leaves.for_each(|(panel, rows)| {
+        panel[0].0.fill(f32::NEG_INFINITY);
+        for (lane, row) in rows.chunks_exact(width).enumerate() {
+            panel[0].0[lane] = gap.start(row);
+            row.iter().zip(&mut panel[1..]).for_each(|(x, column)| column.0[lane] = *x);
+        }
+    });
+    panels
+}
+
+/// Halves the rows where they vary most, again and again, into whole nodes.
+fn split(order: &mut [u32], places: &[f32], width: usize, n_axes: usize) {
     let n = order.len();
-    if n <= CELL {
-        return;
+    if n <= LANES {
+        return order.sort_unstable();
     }
-    let at = |row: u32, axis: usize| places[row as usize * n_axes + axis];
-    let length = |axis: usize| {
-        let ends = order.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &row| {
-            let x = at(row, axis);
-            (low.min(x), high.max(x))
-        });
-        ends.1 - ends.0
-    };
-    let longest = (0..n_axes).map(|axis| (length(axis), axis));
-    let Some((_, axis)) = longest.reduce(|a, b| if b.0 > a.0 { b } else { a }) else {
-        return;
-    };
-    let middle = if n > LEAF { (n / 2).next_multiple_of(LEAF) } else { n / 2 };
+    let place = |row: u32| &places[row as usize * width..][..n_axes];
+    // About the first row, so that sums of squares do not cancel.
+    let (origin, mut sums) = (place(order[0]), [(0.0, 0.0); MOST_AXES]);
+    for &row in order.iter() {
+        for ((sum, x), origin) in sums.iter_mut().zip(place(row)).zip(origin) {
+            let x = x - origin;
+            *sum = (sum.0 + x, sum.1 + x * x);
+        }
+    }
+    let spread = |axis: usize| sums[axis].1 - sums[axis].0 * sums[axis].0 / n as f32;
+    let axis = (0..n_axes).fold(0, |a, b| if spread(b) > spread(a) { b } else { a });
+    let mut node = LANES;
+    while node * LANES < n {
+        node *= LANES;
+    }
+    let middle = n.div_ceil(node) / 2 * node;
     order.select_nth_unstable_by(middle, |&a, &b| {
-        at(a, axis).total_cmp(&at(b, axis)).then(a.cmp(&b))
+        place(a)[axis].total_cmp(&place(b)[axis]).then(a.cmp(&b))
     });
     let (left, right) = order.split_at_mut(middle);
     if n > PARALLEL {
-        rayon::join(|| split(left, places, n_axes), || split(right, places, n_axes));
+        rayon::join(|| split(left, places, width, n_axes), || split(right, places, width, n_axes));
     } else {
-        split(left, places, n_axes);
-        split(right, places, n_axes);
-    }
-}
-
-/// A box; unused axes have no length.
-pub(super) struct Bounds {
-    low: [f64; MOST_AXES],
-    high: [f64; MOST_AXES],
-}
-
-impl Bounds {
-    /// At most the squared distance between any two rows in the boxes; rounding (of values about 1, on axes that are
-    /// at right angles but for their last digits) is taken off.
-    pub fn squared_gap(&self, other: &Self) -> f64 {
-        let mut sum = 0.0;
-        for axis in 0..MOST_AXES {
-            let apart = (self.low[axis] - other.high[axis]).max(other.low[axis] - self.high[axis]);
-            let apart = apart.max(0.0);
-            sum += apart * apart;
-        }
-        sum * (1.0 - 1e-9) - 1e-12
+        split(left, places, width, n_axes);
+        split(right, places, width, n_axes);
     }
 }

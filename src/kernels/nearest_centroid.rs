@@ -12,7 +12,7 @@
 
 use rayon::prelude::*;
 
-use super::nearest_rows::{Frame, Gap, Rows};
+use super::nearest_rows::{Centred, Gap, Rows};
 use crate::backend::{Gpu, Launch, Shader};
 use crate::error::{Error, Result};
 
@@ -57,7 +57,9 @@ fn proposed(gpu: &Gpu, rows: Rows, centres: Rows) -> Result<Vec<u32>> {
         let what = format!("rows of {width} columns are too wide for the GPU's search");
         return Err(Error::backend(what).help("use --backend cpu"));
     }
-    let frame = Frame::of(centres, rows);
+    let Some(frame) = Centred::of(centres, rows) else {
+        return Ok(vec![DOUBT; rows.len()]);
+    };
     // Each centre with minus half its squared length: a score is x c - |c|² / 2, the largest is the nearest.
     let (mut packed, mut longest) = (Vec::with_capacity(centres.len() * (width + 1)), 0.0f64);
     for c in 0..centres.len() {

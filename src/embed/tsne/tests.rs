@@ -156,6 +156,9 @@ fn bad_input_is_named() {
     assert!(message(&Tsne::params(2), &groups(1, 3)).contains("at least 2 rows"));
     matrix[[4, 1]] = f64::NAN;
     assert_eq!(message(&Tsne::params(2), &matrix), "row 5: column `2`: NaN is not a finite number");
+    let named = DatasetBase::from(matrix).with_feature_names(vec!["area", "extent", "solidity"]);
+    let said = Tsne::params(2).fit(&named).unwrap_err().to_string();
+    assert_eq!(said, "row 5: column `extent`: NaN is not a finite number");
 }
 
 /// A table of the shared data as numbers; `None` when the folder is absent.

@@ -7,7 +7,9 @@
 
 use rayon::prelude::*;
 
-use super::{Candidates, Gap, Hit, Rows, Search};
+use super::frame::Frame;
+use super::nearest::Nearest;
+use super::{Gap, Hit, Rows, Search};
 use crate::backend::{Buffer, Gpu, Launch, Shader};
 use crate::error::{Error, Result};
 
@@ -30,17 +32,22 @@ pub(crate) fn nearest_rows_on(
     gap: Gap,
     skip_self: bool,
 ) -> Result<Vec<Vec<Hit>>> {
-    let search = Search::new(references, queries, k, gap, skip_self);
-    let depth = search.depth();
+    let search = Search { refs: references, queries, k, gap, skip_self };
+    let Some(frame) = Frame::of(&search) else {
+        return Ok(search.scan_all());
+    };
+    // Squared gaps have one more column, where their sums start, beside a one.
+    let depth = references.width + usize::from(gap == Gap::Squared);
     if depth > MOST_COLUMNS {
         let what =
             format!("rows of {} columns are too wide for the GPU's search", references.width);
         return Err(Error::backend(what).help("use --backend cpu"));
     }
-    let keep = search.candidates(0).keep;
+    // A few more than `k`, so that rounding rarely leaves a doubt.
+    let keep = k + k / 4 + 4;
     let n_choices = references.len() - usize::from(skip_self);
     let references_at_once = (gpu.max_words() / depth).max(1);
-    let placed = search.placed(references, true);
+    let placed = with_column(&frame.places(references), references.width, depth, |y| gap.start(y));
     let parts: Vec<(usize, Buffer<f32>)> = placed
         .chunks(references_at_once * depth)
         .enumerate()
@@ -49,7 +56,8 @@ pub(crate) fn nearest_rows_on(
     let at_once = (gpu.max_words() / keep.max(depth))
         .min((AT_ONCE / (depth * references.len().max(1))).max(64))
         .max(1);
-    let placed = search.placed(queries, false);
+    let places = frame.places(queries);
+    let placed = with_column(&places, queries.width, depth, |_| 1.0);
     let mut hits = Vec::with_capacity(queries.len());
     for (block, rows) in placed.chunks(at_once * depth).enumerate() {
         let (first, n) = (block * at_once, rows.len() / depth);
@@ -59,33 +67,32 @@ pub(crate) fn nearest_rows_on(
         }
         let lists = batch.lists(gpu)?;
         hits.par_extend(lists.into_par_iter().enumerate().map(|(i, list)| {
+            let query = first + i;
+            let place = &places[query * queries.width..][..queries.width];
+            let mut nearest = Nearest::new(&search, query as u32, place);
+            list.iter().for_each(|&(sum, row)| nearest.offer(&search, sum, row));
+            // What is not in the list has at most its least sum; where all are kept, nothing is missing.
             let least = list.iter().map(|(sum, _)| *sum).fold(f32::INFINITY, f32::min);
-            // Where all are kept, nothing was passed over.
-            let bar = if n_choices > list.len() { least } else { f32::NEG_INFINITY };
-            let nothing = search.candidates((first + i) as u32);
-            search.finish(&Candidates { bar, list, ..nothing })
+            let is_proven = list.len() == n_choices || least < nearest.bar;
+            if is_proven { nearest.finish(&search) } else { search.scan(query) }
         }));
     }
     Ok(hits)
 }
 
-impl Search<'_> {
-    /// Rows in the frame, with the column that turns products into squared gaps.
-    fn placed(&self, rows: Rows, are_references: bool) -> Vec<f32> {
-        let depth = self.depth();
-        let mut placed = vec![1.0; rows.len() * depth];
-        placed.par_chunks_exact_mut(depth).enumerate().for_each(|(i, out)| {
-            let mut norm = 0.0;
-            for (out, x) in out.iter_mut().zip(self.frame.place(rows.row(i))) {
-                *out = x;
-                norm += f64::from(x) * f64::from(x);
-            }
-            if self.gap == Gap::Squared && are_references {
-                out[depth - 1] = (-0.5 * norm) as f32;
-            }
-        });
-        placed
-    }
+/// Places with one more column where `depth` asks for it.
+fn with_column(
+    places: &[f32],
+    width: usize,
+    depth: usize,
+    last: impl Fn(&[f32]) -> f32,
+) -> Vec<f32> {
+    let rows = places.chunks_exact(width);
+    rows.flat_map(|place| {
+        let more = (depth > width).then(|| last(place));
+        place.iter().copied().chain(more)
+    })
+    .collect()
 }
 
 /// Some queries and the best of them so far.

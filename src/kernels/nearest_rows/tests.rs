@@ -17,13 +17,25 @@ fn paths() -> Vec<Path> {
     paths
 }
 
+fn slow(search: &Search) -> Vec<Vec<Hit>> {
+    let row = |query: usize| {
+        let others = (0..search.refs.len()).filter(|&j| !(search.skip_self && j == query));
+        let gap = |j| search.gap.between(search.queries.row(query), search.refs.row(j));
+        let mut hits: Vec<Hit> = others.map(|j| (gap(j), j as u32)).collect();
+        hits.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        hits.truncate(search.k);
+        hits
+    };
+    (0..search.queries.len()).map(row).collect()
+}
+
 fn check(values: &[f64], width: usize, k: usize) {
     let rows = Rows { values, width };
     for gap in [Gap::Squared, Gap::Absolute] {
-        let expected: Vec<Vec<Hit>> =
-            (0..rows.len()).map(|i| rescan(rows, rows.row(i), k, gap, Some(i))).collect();
+        let search = Search { refs: rows, queries: rows, k, gap, skip_self: true };
+        let expected = slow(&search);
         for path in paths() {
-            assert_eq!(path.run(rows, rows, k, gap, true), expected, "{path:?} {gap:?}");
+            assert_eq!(search.run(path), expected, "{path:?} {gap:?}");
         }
     }
 }
@@ -35,16 +47,18 @@ fn normals(n: usize, seed: u64) -> Vec<f64> {
 
 #[test]
 fn every_path_finds_what_the_definition_finds() {
-    for (n, width) in [(2, 1), (65, 3), (300, 7), (401, 20)] {
+    for (n, width) in [(2, 1), (16, 2), (17, 2), (65, 3), (300, 7), (401, 20), (4400, 5)] {
         check(&normals(n * width, n as u64), width, 15.min(n - 1));
     }
+    // More columns than are turned, and all other rows asked for.
+    check(&normals(150 * 120, 3), 120, 149);
 }
 
 #[test]
 fn ties_and_duplicates_go_to_the_smaller_index() {
     let grid: Vec<f64> = (0..400).flat_map(|i| [f64::from(i % 20), f64::from(i / 20)]).collect();
     check(&grid, 2, 12);
-    check(&vec![3.5; 600], 2, 10);
+    check(&vec![3.5; 1200], 2, 10);
     let thrice: Vec<f64> = (0..300).flat_map(|i| [f64::from(i % 100), 0.5]).collect();
     check(&thrice, 2, 9);
 }
@@ -56,6 +70,10 @@ fn far_groups_and_extreme_scales_do_not_hide_neighbours() {
     check(&values, 3, 8);
     check(&normals(600, 5).iter().map(|x| x * 1e200).collect::<Vec<_>>(), 3, 5);
     check(&normals(600, 6).iter().map(|x| x * 1e-150).collect::<Vec<_>>(), 3, 5);
+    // Gaps that f32 cannot tell apart in the frame of the farthest row.
+    let mut near: Vec<f64> = normals(900, 9).iter().map(|x| x * 1e-20).collect();
+    near[450] = 1.0;
+    check(&near, 3, 5);
 }
 
 #[test]
@@ -73,10 +91,10 @@ fn leaves_that_are_passed_over_hold_nothing() {
     let (refs, queries) = (clustered(3000, 7), clustered(500, 8));
     let (refs, queries) = (Rows { values: &refs, width: 6 }, Rows { values: &queries, width: 6 });
     for gap in [Gap::Squared, Gap::Absolute] {
-        let expected: Vec<Vec<Hit>> =
-            (0..queries.len()).map(|i| rescan(refs, queries.row(i), 11, gap, None)).collect();
+        let search = Search { refs, queries, k: 11, gap, skip_self: false };
+        let expected = slow(&search);
         for path in paths() {
-            assert_eq!(path.run(refs, queries, 11, gap, false), expected, "{path:?} {gap:?}");
+            assert_eq!(search.run(path), expected, "{path:?} {gap:?}");
         }
     }
 }
