@@ -136,35 +136,27 @@ pub fn shap_families(families: &ShapFamilies) -> Figure {
     );
     let rows = &families.rows[..families.rows.len().min(MAX_FEATURES)];
     let letters = Lettering::new(12.5);
-    let notes: Vec<String> = rows
-        .iter()
-        .map(|row| row.strongest.as_ref().map_or(String::new(), |(name, _)| name.clone()))
-        .collect();
-    let widest = |letters: Lettering, texts: &mut dyn Iterator<Item = &String>, most: f64| {
-        texts.map(|text| letters.width(text)).fold(40.0, f64::max).min(most)
-    };
-    let names = widest(letters, &mut rows.iter().map(|row| &row.name), 220.0);
-    let room = widest(small(), &mut notes.iter(), 150.0);
+    let names = rows.iter().map(|row| letters.width(&row.name)).fold(40.0, f64::max).min(220.0);
     let top = Figure::new(title, 720.0, 0.0).header(&subtitle);
-    let bottom = top + 30.0 * rows.len().max(1) as f64 + 4.0;
+    let bottom = top + 34.0 * rows.len().max(1) as f64 + 4.0;
     let mut figure = Figure::new(title, 720.0, bottom + 52.0);
     figure.header(&subtitle);
-    let frame = Frame { left: 30.0 + names, top, right: 676.0 - room, bottom };
+    let frame = Frame { left: 30.0 + names, top, right: 620.0, bottom };
     let (_, high) = extent(rows.iter().map(|row| row.together).chain([0.0]));
     let x = frame.across(0.0, high * 1.04);
     figure.x_axis(&frame, &x, "mean |SHAP value|", "");
-    for (i, (row, note)) in rows.iter().zip(&notes).enumerate() {
-        let y = frame.top + 30.0 * (i as f64 + 0.5) + 2.0;
+    for (i, row) in rows.iter().enumerate() {
+        let y = frame.top + 34.0 * (i as f64 + 0.5);
         let name = letters.fitted(&row.name, 220.0);
-        figure.text((frame.left - 10.0, y + 4.4), name, letters.anchor(Anchor::End));
-        match &row.strongest {
-            None => figure.rect((x.at(0.0), y - 8.0), (x.at(row.together), y + 8.0), ACCENT),
-            Some((_, alone)) => {
-                figure.rect((x.at(0.0), y - 10.0), (x.at(row.together), y + 4.0), ACCENT);
-                figure.rect((x.at(0.0), y + 5.0), (x.at(*alone), y + 10.0), CONTRAST);
-            }
+        figure.text((frame.left - 10.0, y + 1.4), name, letters.anchor(Anchor::End));
+        figure.rect((x.at(0.0), y - 10.0), (x.at(row.together), y + 4.0), ACCENT);
+        figure.text((frame.right + 14.0, y + 1.4), significant(row.together), small());
+        if let Some((name, alone)) = row.strongest.as_ref().filter(|(_, alone)| *alone > 0.0) {
+            figure.rect((x.at(0.0), y + 5.0), (x.at(*alone), y + 10.0), CONTRAST);
+            let start = x.at(*alone) + 6.0;
+            let note = small().fitted(&format!("{name} alone"), 710.0 - start);
+            figure.text((start, y + 14.0), note, small());
         }
-        figure.text((frame.right + 14.0, y + 11.0), small().fitted(note, 150.0), small());
     }
     figure.line(vec![(x.at(0.0), frame.top), (x.at(0.0), frame.bottom)], MUTED);
     figure
