@@ -47,7 +47,9 @@ pub fn run(arguments: &[String]) {
     for _ in 0..3 {
         stage(&gpu, "measure, from the device", || regions().measure_segmented(&found).unwrap());
     }
-    stage(&gpu, "measure, from memory", || regions().measure(&blobs.labels).unwrap());
+    stage(&gpu, "measure, from memory", || {
+        regions().intensity(&blobs.image).measure(&blobs.labels).unwrap()
+    });
     let field = Field::of(&blobs.image).unwrap();
     stage(&gpu, "filters", || {
         let plane = DeviceField::upload(&gpu, &field).unwrap();
