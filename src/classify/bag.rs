@@ -143,14 +143,12 @@ fn unseen_outputs(
             let words = b * BLOCK_ROWS / 64..(b * BLOCK_ROWS + rows.len()).div_ceil(64);
             let mut sums = vec![0.0; rows.len() * k];
             let (mut votes, mut leaves) = (vec![0u32; rows.len()], vec![0; rows.len()]);
-            for (tree, unseen) in trees.as_slice().iter().zip(unseen) {
-                let asked: Vec<usize> = ones(&unseen[words.clone()]).collect();
-                let slices: Vec<&[f64]> = asked.iter().map(|&i| row_slice(&block, i)).collect();
-                let leaves = &mut leaves[..asked.len()];
-                tree.leaves_of(&slices, leaves);
-                for (i, &leaf) in asked.into_iter().zip(&*leaves) {
+            let entered = trees.enter(block.as_slice().unwrap_or_default());
+            for (t, (tree, unseen)) in trees.as_slice().iter().zip(unseen).enumerate() {
+                trees.find_leaves(t, &entered, &mut leaves);
+                for i in ones(&unseen[words.clone()]) {
                     votes[i] += 1;
-                    let values = tree.leaf_values(leaf as usize, k);
+                    let values = tree.leaf_values(leaves[i] as usize, k);
                     sums[i * k..(i + 1) * k].iter_mut().zip(values).for_each(|(s, v)| *s += v);
                 }
             }
@@ -168,10 +166,4 @@ fn unseen_outputs(
         outputs.row_mut(row as usize).iter_mut().zip(values).for_each(|(o, v)| *o = *v);
     }
     outputs
-}
-
-/// A row of a matrix that `select` has just laid out row by row.
-fn row_slice(block: &Array2<f64>, i: usize) -> &[f64] {
-    let d = block.ncols();
-    block.as_slice().map_or(&[], |all| &all[i * d..(i + 1) * d])
 }

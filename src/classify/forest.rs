@@ -48,7 +48,7 @@ pub struct RandomForest {
 }
 
 impl RandomForest {
-    /// 100 trees of at most 8 splits on the way to a leaf of at least 2 rows.
+    /// 100 trees of at most 8 splits on the way to a leaf.
     pub fn params() -> ForestParams<Self> {
         ForestParams::default()
     }
@@ -321,35 +321,62 @@ mod tests {
         assert!((forest.importances().iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 
-    /// The best first split by trying every threshold with f64 Gini impurity.
-    #[test]
-    fn the_first_split_is_the_best_one() {
-        let (x, y) = data(120, 4);
+    /// The best cut of some rows by trying every threshold with the Gini impurity in f64.
+    fn best_cut(
+        x: &Array2<f64>,
+        y: &Array1<usize>,
+        rows: &[usize],
+        min_leaf: usize,
+    ) -> Option<(usize, f64)> {
         let gini = |rows: &[usize]| {
             let n = rows.len() as f64;
             let share = |c: usize| rows.iter().filter(|&&r| y[r] == c).count() as f64 / n;
             n * (1.0 - [0, 5, 10].map(|c| share(c).powi(2)).iter().sum::<f64>())
         };
-        let mut best = (f64::INFINITY, 0, 0.0);
-        for f in 0..4 {
-            let mut values = x.column(f).to_vec();
+        let mut best = (f64::INFINITY, None);
+        if gini(rows) < 1e-9 {
+            return None;
+        }
+        for f in 0..x.ncols() {
+            let mut values: Vec<f64> = rows.iter().map(|&r| x[[r, f]]).collect();
             values.sort_by(f64::total_cmp);
-            for pair in values.windows(2) {
+            for pair in values.windows(2).filter(|pair| pair[0] < pair[1]) {
                 let t = f64::midpoint(pair[0], pair[1]);
-                let (l, r): (Vec<usize>, Vec<usize>) = (0..120).partition(|&r| x[[r, f]] <= t);
+                let (l, r): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&r| x[[r, f]] <= t);
                 let cost = gini(&l) + gini(&r);
-                if cost < best.0 - 1e-9 {
-                    best = (cost, f, t);
+                if l.len().min(r.len()) >= min_leaf && cost < best.0 - 1e-9 {
+                    best = (cost, Some((f, t)));
                 }
             }
         }
-        let params = RandomForest::params().n_trees(1).bootstrap(false).max_depth(1);
-        let params = params.min_samples_leaf(1).max_features(MaxFeatures::All);
-        let forest = fit(&params, &x, &y);
-        let root = forest.trees().as_slice()[0].kind(0);
-        let expected =
-            crate::classify::tree::Kind::Split { feature: best.1, threshold: best.2, left: 1 };
-        assert_eq!(root, expected);
+        best.1
+    }
+
+    #[test]
+    fn every_split_is_the_best_one() {
+        use crate::classify::tree::Kind;
+
+        let (mut x, y) = data(150, 4);
+        // A feature of few values: bins with rows of several classes.
+        x.column_mut(2).mapv_inplace(|v| v.round());
+        for min_leaf in [1, 6] {
+            let params = RandomForest::params().n_trees(1).bootstrap(false).max_depth(None);
+            let params = params.min_samples_leaf(min_leaf).max_features(MaxFeatures::All);
+            let forest = fit(&params, &x, &y);
+            let tree = &forest.trees().as_slice()[0];
+            assert!(tree.n_leaves() > 12);
+            let mut open = vec![(0, (0..150).collect::<Vec<usize>>())];
+            while let Some((node, rows)) = open.pop() {
+                let best = best_cut(&x, &y, &rows, min_leaf);
+                let Kind::Split { feature, threshold, left } = tree.kind(node) else {
+                    assert_eq!(best, None, "leaf {node}");
+                    continue;
+                };
+                assert_eq!(best, Some((feature, threshold)), "node {node}");
+                let (l, r) = rows.into_iter().partition(|&r| x[[r, feature]] <= threshold);
+                open.extend([(left, l), (left + 1, r)]);
+            }
+        }
     }
 
     #[test]

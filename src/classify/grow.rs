@@ -81,6 +81,9 @@ pub(crate) struct Grown {
 
 /// Features whose histograms are filled side by side.
 const ABREAST: usize = 4;
+/// Bins of a histogram: all that a byte tells apart.
+const N_BINS: usize = 256;
+/// Rows below which a bit is set for the bin of each; for more, bytes are set and made bits in the end.
 const FEW: usize = 64;
 
 /// A node that waits to be split.
@@ -138,7 +141,7 @@ struct Grower<'a, T: Target> {
     /// Room for the rows that go right.
     moved: Vec<Sample>,
     features: Vec<u16>,
-    /// All zero between scans.
+    /// Histograms of features that are tried together; all zero between scans.
     histogram: Vec<T::Sum>,
     /// Sums of the nodes that wait, `width` each, in the order of the tasks.
     waiting: Vec<T::Sum>,
@@ -165,7 +168,7 @@ pub(crate) fn grow<T: Target>(
         limits,
         moved: samples.clone(),
         features: vec![0; bins.n_features()],
-        histogram: zeros.repeat(256 * ABREAST),
+        histogram: zeros.repeat(N_BINS * ABREAST),
         waiting: zeros.clone(),
         sums: zeros.clone(),
         left: zeros.clone(),
@@ -252,7 +255,6 @@ impl<T: Target> Grower<'_, T> {
     }
 
     /// Counts rows by bin, features side by side, and notes the bins that have rows.
-    #[inline(never)]
     fn count<const N: usize>(
         &mut self,
         task: &Task,
@@ -260,28 +262,31 @@ impl<T: Target> Grower<'_, T> {
         present: &mut [[u64; 4]; ABREAST],
     ) {
         let columns = features.map(|feature| &self.bins.columns[feature][..]);
-        let mut histograms = self.histogram.chunks_exact_mut(256 * self.target.width());
-        let histograms: [_; N] = std::array::from_fn(|_| histograms.next().unwrap_or_default());
-        if task.end - task.start < FEW {
-            for &sample in &self.samples[task.start..task.end] {
-                for i in 0..N {
-                    let bin = columns[i][sample.row as usize] as usize;
-                    self.target.add(histograms[i], bin, sample);
-                    present[i][bin / 64] |= 1 << (bin % 64);
+        let mut histograms = self.histogram.chunks_exact_mut(N_BINS * self.target.width());
+        let mut histograms: [_; N] = std::array::from_fn(|_| histograms.next().unwrap_or_default());
+        let samples = &self.samples[task.start..task.end];
+        if samples.len() < FEW {
+            for &sample in samples {
+                let slots = histograms.iter_mut().zip(&mut *present);
+                for (column, (histogram, present)) in columns.iter().zip(slots) {
+                    let bin = usize::from(column[sample.row as usize]);
+                    self.target.add(histogram, bin, sample);
+                    present[bin / 64] |= 1 << (bin % 64);
                 }
             }
             return;
         }
-        let mut flags = [[0u8; 256]; N];
-        for &sample in &self.samples[task.start..task.end] {
-            for i in 0..N {
-                let bin = columns[i][sample.row as usize];
-                self.target.add(histograms[i], bin as usize, sample);
-                flags[i][bin as usize] = 1;
+        let mut flags = [[0u8; N_BINS]; N];
+        for &sample in samples {
+            let slots = histograms.iter_mut().zip(&mut flags);
+            for (column, (histogram, flags)) in columns.iter().zip(slots) {
+                let bin = usize::from(column[sample.row as usize]);
+                self.target.add(histogram, bin, sample);
+                flags[bin] = 1;
             }
         }
-        for i in 0..N {
-            for (word, flags) in present[i].iter_mut().zip(flags[i].chunks_exact(64)) {
+        for (words, flags) in present.iter_mut().zip(&flags) {
+            for (word, flags) in words.iter_mut().zip(flags.chunks_exact(64)) {
                 for (byte, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
                     // The eight low bits, gathered in the top byte.
                     let bits = u64::from_le_bytes(*flags).wrapping_mul(0x0102_0408_1020_4080) >> 56;
@@ -292,10 +297,9 @@ impl<T: Target> Grower<'_, T> {
     }
 
     /// Tries every cut of one feature, between bins that have rows.
-    #[inline(never)]
     fn sweep(&mut self, feature: usize, slot: usize, present: &[u64; 4]) {
         let width = self.target.width();
-        let histogram = &mut self.histogram[slot * 256 * width..(slot + 1) * 256 * width];
+        let histogram = &mut self.histogram[slot * N_BINS * width..(slot + 1) * N_BINS * width];
         let (left, right) = (&mut self.left[..width], &mut self.right[..width]);
         left.fill(T::Sum::default());
         right.copy_from_slice(&self.sums[..width]);
@@ -321,7 +325,6 @@ impl<T: Target> Grower<'_, T> {
         }
     }
 
-    #[inline(never)]
     /// Sends the rows left or right of the best cut, keeping their order, and opens the two children.
     fn divide(&mut self, task: &Task) -> [Task; 2] {
         let Best { feature, bins: (last_left, first_right), ref left, .. } = self.best;

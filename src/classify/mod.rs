@@ -14,6 +14,7 @@ mod target;
 pub(crate) mod tree;
 pub(crate) mod trees;
 pub mod validate;
+pub(crate) mod walk;
 
 pub use forest::RandomForest;
 pub use importance::PermutationImportance;

@@ -77,7 +77,7 @@ impl<Forest> ForestParams<Forest> {
         Self {
             n_trees: 100,
             max_depth: Some(8),
-            min_samples_leaf: 2,
+            min_samples_leaf: 1,
             max_features,
             class_weight: ClassWeight::Uniform,
             bootstrap: true,
@@ -101,7 +101,7 @@ impl<Forest> ForestParams<Forest> {
         self
     }
 
-    /// Fewest rows in a leaf, counted as often as the bootstrap drew them; 2 by default.
+    /// Fewest rows in a leaf, counted as often as the bootstrap drew them; 1 by default, as in scikit-learn.
     pub fn min_samples_leaf(mut self, min_samples_leaf: usize) -> Self {
         self.min_samples_leaf = min_samples_leaf;
         self

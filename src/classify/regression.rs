@@ -44,7 +44,7 @@ impl Default for ForestParams<RegressionForest> {
 }
 
 impl RegressionForest {
-    /// 100 trees of at most 8 splits on the way to a leaf of at least 2 rows.
+    /// 100 trees of at most 8 splits on the way to a leaf.
     pub fn params() -> ForestParams<Self> {
         ForestParams::default()
     }

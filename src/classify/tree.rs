@@ -23,21 +23,14 @@ pub struct Tree {
     pub(crate) values: Vec<f64>,
 }
 
-/// One step: to `child`, or to the node after it when the value exceeds the threshold.
-///
-/// A leaf has the threshold infinity, which no split has and no value exceeds, and itself as child: a row that has
-/// arrived stays, so that rows on ways of different length can walk side by side without a branch.
+/// A split, or a leaf, whose threshold is infinity, which no split has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Node {
     threshold: f64,
     feature: u32,
+    /// The left child; the right one stands after it. A leaf has itself.
     child: u32,
 }
-
-/// Rows that walk side by side: about as many as there are steps in the time of one row's step.
-const WALKERS: usize = 8;
-/// Steps between two looks at whether all have arrived: a look costs more than some steps on the spot.
-const STRIDE: usize = 4;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,23 +92,14 @@ impl Tree {
     }
 
     /// Writes the number of the leaf that each row falls into.
-    pub(crate) fn leaves_of(&self, rows: &[&[f64]], leaves: &mut [u32]) {
-        for (rows, leaves) in rows.chunks(WALKERS).zip(leaves.chunks_mut(WALKERS)) {
-            // A row at the end of the table walks several times rather than alone.
-            let rows: [&[f64]; WALKERS] = std::array::from_fn(|w| rows[w.min(rows.len() - 1)]);
-            let mut at = [0; WALKERS];
-            loop {
-                for _ in 0..STRIDE {
-                    for (at, row) in at.iter_mut().zip(rows) {
-                        let Node { threshold, feature, child } = self.nodes[*at];
-                        *at = child as usize + usize::from(row[feature as usize] > threshold);
-                    }
-                }
-                if at.iter().all(|&at| self.nodes[at].threshold == f64::INFINITY) {
-                    break;
-                }
+    pub(crate) fn find_leaves(&self, rows: &[&[f64]], leaves: &mut [u32]) {
+        for (row, leaf) in rows.iter().zip(leaves) {
+            let mut at = 0;
+            while self.nodes[at].threshold < f64::INFINITY {
+                let Node { threshold, feature, child } = self.nodes[at];
+                at = child as usize + usize::from(row[feature as usize] > threshold);
             }
-            leaves.iter_mut().zip(at).for_each(|(leaf, at)| *leaf = self.leaf_numbers[at]);
+            *leaf = self.leaf_numbers[at];
         }
     }
 

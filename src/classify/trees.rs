@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::tree::Tree;
+use super::walk::Walk;
 use crate::error::{Error, Result};
 
 /// An ensemble of trees whose outputs are averaged: what predicts and what SHAP explains.
@@ -14,17 +15,21 @@ pub struct Trees {
     pub(crate) n_features: usize,
     pub(crate) n_outputs: usize,
     pub(crate) outputs_sum_to_one: bool,
+    /// The quick way through them, where there is one.
+    walk: Option<Walk>,
 }
 
 /// Rows that one task takes through all trees: enough that a tree is fetched for many of them.
 const BLOCK_ROWS: usize = 1024;
+
 impl Trees {
     /// Trees that agree on the number of features and outputs.
     pub(crate) fn new(trees: Vec<Tree>, n_features: usize, n_outputs: usize) -> Self {
         let sums_to_one = |leaf: &[f64]| (leaf.iter().sum::<f64>() - 1.0).abs() < 1e-12;
         let outputs_sum_to_one =
             n_outputs > 1 && trees.iter().all(|t| t.values.chunks(n_outputs).all(sums_to_one));
-        Self { trees, n_features, n_outputs, outputs_sum_to_one }
+        let walk = Walk::of(&trees, n_features);
+        Self { trees, n_features, n_outputs, outputs_sum_to_one, walk }
     }
 
     /// The trees, in the order in which they were drawn.
@@ -85,17 +90,51 @@ impl Trees {
 
     /// Adds every tree's outputs for a block of rows, in the order of the trees.
     fn add_block(&self, block: &[f64], out: &mut [f64]) {
-        let (d, k) = (self.n_features, self.n_outputs);
-        let rows: Vec<&[f64]> = block.chunks_exact(d).collect();
-        let mut leaves = vec![0; rows.len()];
-        for tree in &self.trees {
-            tree.leaves_of(&rows, &mut leaves);
-            for (out, &leaf) in out.chunks_exact_mut(k).zip(&leaves) {
-                let values = tree.leaf_values(leaf as usize, k);
-                out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
+        let k = self.n_outputs;
+        let rows = self.enter(block);
+        let mut leaves = vec![0; block.len() / self.n_features];
+        for (t, tree) in self.trees.iter().enumerate() {
+            self.find_leaves(t, &rows, &mut leaves);
+            match k {
+                2 => add_leaves::<2>(tree, &leaves, k, out),
+                3 => add_leaves::<3>(tree, &leaves, k, out),
+                4 => add_leaves::<4>(tree, &leaves, k, out),
+                _ => add_leaves::<0>(tree, &leaves, k, out),
             }
         }
     }
+
+    /// Rows that stand one after the other, made ready to walk through the trees.
+    pub(crate) fn enter<'a>(&self, rows: &'a [f64]) -> Rows<'a> {
+        match &self.walk {
+            Some(walk) => Rows::Ranks(walk.ranks(rows)),
+            None => Rows::Values(rows.chunks_exact(self.n_features).collect()),
+        }
+    }
+
+    /// Writes the number of the leaf of a tree that each row falls into.
+    pub(crate) fn find_leaves(&self, tree: usize, rows: &Rows<'_>, leaves: &mut [u32]) {
+        match (&self.walk, rows) {
+            (Some(walk), Rows::Ranks(ranks)) => walk.find_leaves(tree, ranks, leaves),
+            (_, Rows::Values(rows)) => self.trees[tree].find_leaves(rows, leaves),
+            (None, Rows::Ranks(_)) => {}
+        }
+    }
+}
+
+/// Adds the outputs of each row's leaf; `K` is their number where the compiler should know it, 0 where it cannot.
+fn add_leaves<const K: usize>(tree: &Tree, leaves: &[u32], n_outputs: usize, out: &mut [f64]) {
+    let k = if K == 0 { n_outputs } else { K };
+    for (out, &leaf) in out.chunks_exact_mut(k).zip(leaves) {
+        let values = tree.leaf_values(leaf as usize, k);
+        out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
+    }
+}
+
+/// Rows on their way through the trees: as ranks among the thresholds, or as they are where those are too many.
+pub(crate) enum Rows<'a> {
+    Ranks(Vec<u16>),
+    Values(Vec<&'a [f64]>),
 }
 
 /// A matrix of the right width whose values are all finite.

@@ -11,6 +11,7 @@ use super::legendre::gauss_legendre;
 use crate::classify::Tree;
 use crate::classify::tree::Kind;
 use crate::classify::trees::Trees;
+use crate::classify::walk::thresholds;
 
 /// Outcomes per group of leaves: tables of this many lines stay in the second-level cache.
 const MAX_STATES: usize = 1024;
@@ -64,7 +65,7 @@ struct Condition {
 impl Tables {
     /// The tables of a forest whose first `n_outputs` outputs are explained; `None` where they would be too large.
     pub fn of(trees: &Trees, n_outputs: usize) -> Option<Self> {
-        let thresholds = thresholds(trees);
+        let thresholds = thresholds(trees.as_slice(), trees.n_features());
         if thresholds.iter().any(|t| t.len() >= i16::MAX as usize) {
             return None;
         }
@@ -187,22 +188,6 @@ impl Group {
             }
         }
     }
-}
-
-/// The thresholds of each feature over all trees, ascending, each once.
-fn thresholds(trees: &Trees) -> Vec<Vec<f64>> {
-    let mut thresholds = vec![Vec::new(); trees.n_features()];
-    for kind in trees.as_slice().iter().flat_map(Tree::kinds) {
-        if let Kind::Split { feature, threshold, .. } = kind {
-            // Adding 0 makes -0 and 0 one threshold.
-            thresholds[feature].push(threshold + 0.0);
-        }
-    }
-    for of_feature in &mut thresholds {
-        of_feature.sort_unstable_by(f64::total_cmp);
-        of_feature.dedup();
-    }
-    thresholds
 }
 
 /// A group before its table is filled.

@@ -389,6 +389,36 @@ mod tests {
     }
 
     #[test]
+    fn interactions_are_shapleys_and_add_up() {
+        let matrix = table(90, 4, 11);
+        let labels = matrix.rows().into_iter().map(|r| usize::from(r[0] * r[1] + r[2] > 0.2));
+        let data = DatasetBase::new(matrix.clone(), labels.collect::<Array1<usize>>());
+        let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();
+        let rows = matrix.slice(ndarray::s![..6, ..]);
+        let explainer = TreeShap::of(&forest);
+        let pairs = explainer.interactions(rows).unwrap();
+        let single = explainer.explain_matrix(rows).unwrap().values;
+        assert!((pairs.sum_axis(Axis(2)) - single).iter().all(|v| v.abs() < 1e-13));
+        for row in 0..6 {
+            for (a, b) in (0..4).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                let mut exact = 0.0;
+                for tree in forest.trees().as_slice() {
+                    let worth = |s| expectation(tree, 2, 0, &matrix.row(row).to_vec(), s)[1];
+                    for s in (0..16usize).filter(|s| s >> a & 1 == 0 && s >> b & 1 == 0) {
+                        // |S|! (d - |S| - 2)! / (2 (d - 1)!), over three trees.
+                        let weight = [2.0, 1.0, 2.0][s.count_ones() as usize] / 12.0 / 3.0;
+                        let (i, j) = (1 << a, 1 << b);
+                        exact +=
+                            weight * (worth(s | i | j) - worth(s | i) - worth(s | j) + worth(s));
+                    }
+                }
+                assert!((pairs[[row, a, b, 1]] - exact).abs() < 1e-13);
+                assert_eq!(pairs[[row, a, b, 1]], pairs[[row, b, a, 1]]);
+            }
+        }
+    }
+
+    #[test]
     fn numbers_are_explained_too() {
         let matrix = table(80, 4, 3);
         let targets: Array1<f64> =

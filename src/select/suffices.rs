@@ -102,6 +102,7 @@ fn out_of_bag_accuracy(features: &Features, labels: &[usize], seed: u64) -> Resu
     let forest = RandomForest::params()
         .n_trees(25)
         .max_depth(4)
+        .min_samples_leaf(2)
         .seed(seed)
         .fit(&features.labelled(labels)?)?;
     let (mut truth, mut predicted) = (Vec::new(), Vec::new());

@@ -45,6 +45,7 @@ pub fn classifier_agreement(
             RandomForest::params()
                 .n_trees(TREES)
                 .max_depth(DEPTH)
+                .min_samples_leaf(2)
                 .seed(seed.wrapping_add(number as u64))
                 .fit(&lesson.labelled(&labels)?)?
                 .assign(&question)
