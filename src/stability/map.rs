@@ -95,11 +95,10 @@ impl MapStability {
         let overlaps = Overlaps::count(&maps, features, &sampled, &scales);
         let n_runs = runs.len();
         let curve: Vec<ScalePoint> = (0..scales.sizes.len())
-            .map(|s| ScalePoint {
-                k: scales.sizes[s],
-                repeatability: Interval::over_pairs(n_runs, |a, b| overlaps.r_nx(a, b, s)),
-                faithfulness: (0..n_runs).map(|a| overlaps.r_nx(a, n_runs, s)).sum::<f64>()
-                    / n_runs as f64,
+            .map(|size| ScalePoint {
+                k: scales.sizes[size],
+                repeatability: Interval::of_runs(&overlaps.with_others(size)),
+                faithfulness: overlaps.with_features(size),
             })
             .collect();
         let medoid = overlaps.medoid();
@@ -141,7 +140,7 @@ pub fn shared_neighbors(
     }
     let sampled = Seed::new(seed).stream("map stability", 0).sample(n, MAX_SAMPLED_OBJECTS);
     let scales = Scales { sizes: vec![k] };
-    Ok(Overlaps::count(&[a], b, &sampled, &scales).r_nx(0, 1, 0))
+    Ok(Overlaps::count(&[a], b, &sampled, &scales).with_features(0))
 }
 
 /// The first repeatable size and the end of the stretch that begins there.
@@ -192,7 +191,7 @@ fn object_overlaps(runs: &[Array2<f64>], k: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Neighbourhood sizes on a logarithmic grid, and for each rank the first size that holds it.
+/// Neighbourhood sizes on a logarithmic grid.
 struct Scales {
     sizes: Vec<usize>,
 }
@@ -211,11 +210,11 @@ impl Scales {
         Self { sizes }
     }
 
-    /// Per object, the position of the smallest size whose neighbourhood of `query` holds it;
-    /// `sizes.len()` when none does. Ties go to the smaller index.
+    /// The objects nearest to `query`, so that the first of them, as many as any of the sizes, are its neighbourhood of
+    /// that size. Ties go to the smaller index.
     ///
     /// Objects are counted in bins of distance; only in bins where one size ends and the next begins are they sorted.
-    fn levels(&self, space: &Space, query: usize, desk: &mut Desk, out: &mut [u8]) {
+    fn order(&self, space: &Space, query: usize, desk: &mut Desk, order: &mut Vec<u32>) {
         match space.n_columns {
             2 => space.distances::<2>(query, &mut desk.distances),
             _ => space.distances::<0>(query, &mut desk.distances),
@@ -240,13 +239,21 @@ impl Scales {
             *count = rank as u32;
             rank = end;
         }
+        let starts = [0].iter().chain(&self.sizes).copied();
+        let mut next: Vec<usize> = starts.take(self.sizes.len()).collect();
+        order.resize(self.sizes.last().copied().unwrap_or(0), 0);
+        let mut put = |level: usize, object: u32| {
+            if let Some(place) = next.get_mut(level) {
+                order[*place] = object;
+                *place += 1;
+            }
+        };
         desk.split.clear();
-        for (i, (&distance, out)) in desk.distances.iter().zip(out.iter_mut()).enumerate() {
-            *out = self.sizes.len() as u8;
-            if i != query {
-                *out = desk.levels[bin(distance)];
-                if *out == SPLIT {
-                    desk.split.push((distance, i as u32));
+        for (object, &distance) in (0..).zip(&desk.distances) {
+            if object as usize != query {
+                match desk.levels[bin(distance)] {
+                    SPLIT => desk.split.push((distance, object)),
+                    level => put(usize::from(level), object),
                 }
             }
         }
@@ -254,8 +261,7 @@ impl Scales {
         for equal in desk.split.chunk_by(|a, b| bin(a.0) == bin(b.0)) {
             let first = desk.counts[bin(equal[0].0)] as usize;
             for (rank, &(_, object)) in (first..).zip(equal) {
-                let level = self.sizes.partition_point(|&size| size <= rank);
-                out[object as usize] = level as u8;
+                put(self.sizes.partition_point(|&size| size <= rank), object);
             }
         }
     }
@@ -312,13 +318,13 @@ impl Space {
     }
 }
 
-/// Shared neighbours of every pair of runs, feature space counted as the last run, by size.
+/// Neighbours that a run shares with other runs, and all runs with feature space, by size.
 struct Overlaps {
-    n_spaces: usize,
+    n_runs: usize,
     n_rows: usize,
     n_sampled: usize,
     sizes: Vec<usize>,
-    /// `[pair][size]`, cumulative.
+    /// `[size][run]`, over all other runs; last what all runs share with feature space.
     shared: Vec<Vec<u64>>,
 }
 
@@ -329,90 +335,82 @@ impl Overlaps {
         sampled: &[usize],
         scales: &Scales,
     ) -> Self {
-        let n_spaces = runs.len() + 1;
-        let n_rows = features.nrows();
-        let n_levels = scales.sizes.len() + 1;
-        let n_pairs = n_spaces * (n_spaces - 1) / 2;
+        let (n_runs, n_rows, n_sizes) = (runs.len(), features.nrows(), scales.sizes.len());
         let spaces: Vec<Space> = runs.iter().map(Space::of).chain([Space::of(&features)]).collect();
+        let zero = || vec![0u64; n_sizes * (n_runs + 1)];
         let counts = sampled
             .par_chunks(BLOCK)
             .map(|block| {
-                let mut counts = vec![0u64; n_pairs * n_levels];
-                let mut levels = vec![0u8; n_spaces * n_rows];
+                let mut counts = zero();
+                let mut orders = vec![Vec::new(); n_runs + 1];
                 let mut desk = Desk::of(n_rows);
                 for &query in block {
-                    for (space, out) in spaces.iter().zip(levels.chunks_mut(n_rows)) {
-                        scales.levels(space, query, &mut desk, out);
+                    for (space, order) in spaces.iter().zip(&mut orders) {
+                        scales.order(space, query, &mut desk, order);
                     }
-                    for b in 1..n_spaces {
-                        for a in 0..b {
-                            let at = pair_position(a, b) * n_levels;
-                            let (a, b) = (&levels[a * n_rows..][..n_rows], &levels[b * n_rows..]);
-                            count_levels(a, b, &mut counts[at..at + n_levels]);
-                        }
-                    }
+                    count_shared(&orders, n_rows, &scales.sizes, &mut counts);
                 }
                 counts
             })
-            .reduce(
-                || vec![0; n_pairs * n_levels],
-                |mut a, b| {
-                    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                    a
-                },
-            );
-        let cumulative = |levels: &[u64]| {
-            let sums = levels[..n_levels - 1].iter().scan(0, |sum, &c| {
-                *sum += c;
-                Some(*sum)
+            .reduce(zero, |mut a, b| {
+                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+                a
             });
-            sums.collect()
-        };
         Self {
-            n_spaces,
+            n_runs,
             n_rows,
             n_sampled: sampled.len(),
             sizes: scales.sizes.clone(),
-            shared: counts.chunks(n_levels).map(cumulative).collect(),
+            shared: counts.chunks(n_runs + 1).map(<[u64]>::to_vec).collect(),
         }
     }
 
-    fn r_nx(&self, a: usize, b: usize, size: usize) -> f64 {
+    /// The sum of R_NX over `n_pairs` pairs of spaces that share so many neighbours.
+    fn r_nx(&self, shared: u64, n_pairs: usize, size: usize) -> f64 {
         let k = self.sizes[size] as f64;
-        let overlap = self.shared[pair_position(a, b)][size] as f64 / (self.n_sampled as f64 * k);
+        let overlap = shared as f64 / (self.n_sampled as f64 * k);
         let others = self.n_rows as f64 - 1.0;
-        (others * overlap - k) / (others - k)
+        (others * overlap - n_pairs as f64 * k) / (others - k)
+    }
+
+    /// For each run, the sum of R_NX over the pairs with all other runs.
+    fn with_others(&self, size: usize) -> Vec<f64> {
+        let shared = &self.shared[size][..self.n_runs];
+        shared.iter().map(|&shared| self.r_nx(shared, self.n_runs - 1, size)).collect()
+    }
+
+    /// The mean R_NX of the runs with feature space.
+    fn with_features(&self, size: usize) -> f64 {
+        self.r_nx(self.shared[size][self.n_runs], self.n_runs, size) / self.n_runs as f64
     }
 
     /// The run with the highest mean R_NX to all others over all sizes.
     fn medoid(&self) -> usize {
-        let n_runs = self.n_spaces - 1;
-        let agreement = |run: usize| -> f64 {
-            (0..n_runs)
-                .filter(|&other| other != run)
-                .flat_map(|other| (0..self.sizes.len()).map(move |s| (other, s)))
-                .map(|(other, s)| self.r_nx(run.min(other), run.max(other), s))
-                .sum()
-        };
-        let scores: Vec<f64> = (0..n_runs).map(agreement).collect();
-        (0..n_runs).fold(0, |best, run| if scores[run] > scores[best] { run } else { best })
+        let mut scores = vec![0.0; self.n_runs];
+        for size in 0..self.sizes.len() {
+            scores.iter_mut().zip(self.with_others(size)).for_each(|(sum, r_nx)| *sum += r_nx);
+        }
+        (0..self.n_runs).fold(0, |best, run| if scores[run] > scores[best] { run } else { best })
     }
 }
 
-/// Position of the pair `a < b` among all pairs.
-fn pair_position(a: usize, b: usize) -> usize {
-    b * (b - 1) / 2 + a
-}
-
-/// Adds, per level, the objects that enter both neighbourhoods at that level.
-fn count_levels(a: &[u8], b: &[u8], counts: &mut [u64]) {
-    // Four tables in turn: increments of one cell would otherwise wait for each other.
-    let mut tables = [[0u32; 256]; 4];
-    for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
-        tables[i & 3][usize::from(a.max(b))] += 1;
-    }
-    for (level, count) in counts.iter_mut().enumerate() {
-        *count += tables.iter().map(|t| u64::from(t[level])).sum::<u64>();
+/// Adds, for each size and run, the neighbours that the run shares with the other runs, and what all runs share with
+/// the last order, of feature space: an object that c runs hold is shared by each of them with c - 1 others.
+fn count_shared(orders: &[Vec<u32>], n_rows: usize, sizes: &[usize], counts: &mut [u64]) {
+    let n_runs = orders.len() - 1;
+    let mut holders = vec![0u32; n_rows];
+    let mut before = 0;
+    for (&size, counts) in sizes.iter().zip(counts.chunks_exact_mut(n_runs + 1)) {
+        for order in &orders[..n_runs] {
+            order[before..size].iter().for_each(|&object| holders[object as usize] += 1);
+        }
+        for (order, count) in orders.iter().zip(&mut *counts) {
+            let held = order[..size].iter().map(|&object| u64::from(holders[object as usize]));
+            *count += held.sum::<u64>();
+        }
+        // Each run was counted with itself.
+        counts[..n_runs].iter_mut().for_each(|count| *count -= size as u64);
+        before = size;
     }
 }
 

@@ -34,18 +34,22 @@ impl Interval {
     /// the interval is the value itself.
     pub fn over_pairs(n_runs: usize, pair: impl Fn(usize, usize) -> f64) -> Self {
         let mut with_run = vec![0.0; n_runs];
-        let mut total = 0.0;
         for b in 1..n_runs {
             for a in 0..b {
                 let value = pair(a, b);
-                total += value;
                 with_run[a] += value;
                 with_run[b] += value;
             }
         }
-        let n = n_runs as f64;
+        Self::of_runs(&with_run)
+    }
+
+    /// The same interval from the sums, for each run, of the statistic over the pairs with all other runs.
+    pub(super) fn of_runs(with_run: &[f64]) -> Self {
+        let n = with_run.len() as f64;
+        let total = with_run.iter().sum::<f64>() / 2.0;
         let value = total / (n * (n - 1.0) / 2.0).max(1.0);
-        if n_runs < 3 {
+        if with_run.len() < 3 {
             return Self { value, low: value, high: value };
         }
         let left = (n - 1.0) * (n - 2.0) / 2.0;

@@ -1,3 +1,5 @@
+//! HDBSCAN beside scikit-learn and a slow definition.
+
 use ndarray::Array2;
 use serde::Deserialize;
 
