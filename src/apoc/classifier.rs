@@ -58,7 +58,7 @@ impl Statistics {
 }
 
 impl Classifier {
-    /// Reads a model file: `.cl`, or `.json` as [`to_json`](Self::to_json) or `explore train` writes it.
+    /// Reads a model file: `.cl`, `.wgsl` as [`to_wgsl`](Self::to_wgsl) writes it, or `.json` as [`to_json`](Self::to_json) or `explore train` writes it.
     ///
     /// # Errors
     /// When it cannot be read or is no model, with the line.
@@ -78,10 +78,10 @@ impl Classifier {
             .map_err(|e| e.in_file(path))
     }
 
-    /// Reads the text of a `.cl` file; it is parsed, never run.
+    /// Reads the text of a `.cl` file, or of the `.wgsl` file of a model; it is parsed, never run.
     ///
     /// # Errors
-    /// When it is not what APOC writes, with the line.
+    /// When it is not what APOC, or [`to_wgsl`](Self::to_wgsl), writes, with the line.
     pub fn from_cl(text: &str) -> Result<Self> {
         cl::read(text)
     }
@@ -116,7 +116,7 @@ impl Classifier {
     }
 
     /// The model as a WGSL compute shader, entry point `predict`: planes of features in (binding 0), a
-    /// class or a share per pixel out (binding 1).
+    /// class or a share per pixel out (binding 1). All that a `.cl` file says stands in it too.
     pub fn to_wgsl(&self) -> String {
         cl::wgsl(self)
     }

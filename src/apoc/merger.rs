@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Kind;
 use super::classifier::Classifier;
 use super::object_statistics::{Objects, contacts, distance, each_contact};
-use super::objects::{classify, names_of, repaint};
+use super::objects::{check_annotation, classify, names_of, repaint};
 use super::pixels::{Typed, typed};
 use super::train::{Growth, Rows, growth_setters};
 use crate::error::{Error, Result, closest};
@@ -53,13 +53,7 @@ impl MergeTrainer {
         annotation: &LabelImage,
         intensity: Option<&IntensityImage>,
     ) -> Result<()> {
-        if annotation.shape() != labels.shape() {
-            return Err(Error::data(format!(
-                "the annotation is {} pixels, the label image {}",
-                annotation.grid(),
-                labels.grid()
-            )));
-        }
+        check_annotation(labels, annotation)?;
         let mut marks: BTreeMap<[u32; 2], u32> = BTreeMap::new();
         for mark in [MERGE, 2] {
             let marked = labels.pixels().iter().zip(annotation.pixels());

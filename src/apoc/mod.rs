@@ -8,6 +8,7 @@
 mod blur;
 mod cl;
 mod classifier;
+mod draws;
 mod explain;
 mod filters;
 mod folder;
@@ -34,9 +35,12 @@ pub use explain::Explanation;
 pub use folder::folder_pairs;
 pub use kind::Kind;
 pub use merger::{MergeTrainer, ObjectMerger};
-pub use objects::{ObjectClassifier, ObjectSelector, ObjectTrainer, object_features};
+pub use objects::{
+    ObjectClassifier, ObjectSelector, ObjectTrainer, annotated_objects, object_features,
+};
 pub use pixels::{
     ObjectSegmenter, PixelClassifier, PixelPrediction, PixelTrainer, ProbabilityMapper, Typed,
+    Written,
 };
 pub use spec::FeatureSpec;
 pub use stack::feature_images;

@@ -1,28 +1,23 @@
 //! Numbers of objects as clEsperanto gives them: by their first pixel, columns before rows before layers.
 
-use crate::error::Result;
-use crate::image::LabelImage;
-use crate::segment::{Connectivity, labels};
+use crate::segment::{Connectivity, Objects, Runs};
 
-/// Labels of the connected pixels (sides or faces) of one class, numbered column by column.
-pub(super) fn components_by_column(classes: &LabelImage, class: u32) -> Result<LabelImage> {
-    let mask = classes.pixels().iter().map(|&c| u32::from(c == class)).collect();
-    let mask = LabelImage::new(classes.grid().clone(), mask)?;
-    let mut found = labels::components(&mask, Connectivity::Faces)?;
-    let [nz, ny, nx] = found.grid().extent();
-    let mut numbers = vec![0u32; found.max_label() as usize + 1];
-    let mut count = 0;
-    for x in 0..nx {
-        for y in 0..ny {
-            for z in 0..nz {
-                let label = found.pixels()[(z * ny + y) * nx + x] as usize;
-                if label > 0 && numbers[label] == 0 {
-                    count += 1;
-                    numbers[label] = count;
-                }
-            }
+/// Objects of connected pixels (sides or faces), numbered column by column.
+pub(super) fn components_by_column(runs: Runs) -> Objects {
+    let (components, n) = runs.components(Connectivity::Faces);
+    let [_, ny, _] = runs.extent;
+    // The first pixel of an object begins one of its runs.
+    let mut first = vec![(u32::MAX, 0, 0); n];
+    for row in 0..runs.rows.len() - 1 {
+        for run in runs.of_row(row) {
+            let component = &mut first[components[run] as usize];
+            *component = (*component).min((runs.runs[run].start, row % ny, row / ny));
         }
     }
-    found.pixels_mut().iter_mut().for_each(|label| *label = numbers[*label as usize]);
-    Ok(found)
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_unstable_by_key(|&component| first[component]);
+    let mut numbers = vec![0; n];
+    order.iter().enumerate().for_each(|(i, &component)| numbers[component] = i as u32 + 1);
+    let labels = components.iter().map(|&component| numbers[component as usize]).collect();
+    Objects { runs, labels }
 }

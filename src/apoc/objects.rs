@@ -1,5 +1,6 @@
 //! The classifiers of objects: classes of labels, and the labels of one class.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use super::Kind;
@@ -136,22 +137,10 @@ impl<C: Typed> ObjectTrainer<C> {
         annotation: &LabelImage,
         intensity: Option<&IntensityImage>,
     ) -> Result<()> {
-        if annotation.shape() != labels.shape() {
-            return Err(Error::data(format!(
-                "the annotation is {} pixels, the label image {}",
-                annotation.grid(),
-                labels.grid()
-            )));
-        }
+        let marked = annotated_objects(labels, annotation)?;
         let objects = Objects::of(labels, intensity)?;
-        let mut classes = vec![0; objects.labels.len()];
-        for (label, mark) in
-            labels.pixels().iter().zip(annotation.pixels()).filter(|(_, m)| **m > 0)
-        {
-            if let Ok(object) = objects.labels.binary_search(label) {
-                classes[object] = (*mark).max(classes[object]);
-            }
-        }
+        let class_of = |label| marked.get(label).copied().unwrap_or(0);
+        let classes: Vec<u32> = objects.labels.iter().map(class_of).collect();
         let columns = measure(&self.names, &objects, intensity.is_some())?;
         add_rows(&mut self.rows, &columns, &classes)
             .map_err(|e| e.help("mark objects, not background, with 1, 2, .."))
@@ -164,6 +153,46 @@ impl<C: Typed> ObjectTrainer<C> {
     pub fn fit(&self) -> Result<C> {
         C::of(self.rows.fit(C::KIND, self.names.join(" "), &self.growth)?)
     }
+}
+
+/// The class of every object that an annotation marks, by its label: the largest number on it, as in APOC.
+///
+/// ```
+/// use ndarray::array;
+/// use polariscope::apoc::annotated_objects;
+/// use polariscope::image::LabelImage;
+///
+/// let labels = LabelImage::from(array![[7, 7, 0, 9, 4]]);
+/// let annotation = LabelImage::from(array![[1, 2, 3, 1, 0]]);
+/// let classes = annotated_objects(&labels, &annotation)?;
+/// assert_eq!(classes.into_iter().collect::<Vec<_>>(), [(7, 2), (9, 1)]);
+/// # Ok::<(), polariscope::Error>(())
+/// ```
+///
+/// # Errors
+/// Images of different shape.
+pub fn annotated_objects(
+    labels: &LabelImage,
+    annotation: &LabelImage,
+) -> Result<BTreeMap<u32, u32>> {
+    check_annotation(labels, annotation)?;
+    let mut classes = BTreeMap::new();
+    let pixels = labels.pixels().iter().zip(annotation.pixels());
+    for (&label, &mark) in pixels.filter(|(label, mark)| **label > 0 && **mark > 0) {
+        let class = classes.entry(label).or_default();
+        *class = mark.max(*class);
+    }
+    Ok(classes)
+}
+
+/// Refuses an annotation of another shape than the labels.
+pub(super) fn check_annotation(labels: &LabelImage, annotation: &LabelImage) -> Result<()> {
+    if annotation.shape() == labels.shape() {
+        return Ok(());
+    }
+    let (marked, there) = (annotation.grid(), labels.grid());
+    Err(Error::data(format!("the annotation is {marked} pixels, the label image {there}"))
+        .help("draw the marks on the label image itself, or on its image"))
 }
 
 /// Rows that have a class and no missing number.

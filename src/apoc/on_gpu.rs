@@ -2,6 +2,8 @@
 //!
 //! Features have the bits of [`super::filters`] and votes those of [`super::votes`].
 
+use std::ops::Range;
+
 use super::blur::Taps;
 use super::filters::around;
 use super::forest::Forest;
@@ -22,25 +24,31 @@ const LARGEST: f32 = 1e17;
 /// numbers.
 const SMALLEST: f32 = 1e-12;
 
-/// The class of every pixel, strip by strip.
+/// The class of every pixel of some layers and rows.
 pub(super) fn classes(
     gpu: &Gpu,
     stack: &Stack<'_>,
     forest: &Forest,
+    layers: &Range<usize>,
+    rows: &Range<usize>,
     progress: &Progress,
-) -> Result<Vec<(Strip, Vec<u32>)>> {
-    vote(gpu, stack, forest, progress, |trees, features| trees.classes(gpu, features))
+) -> Result<Vec<u16>> {
+    vote(gpu, stack, forest, (layers, rows), progress, |trees, features| {
+        Ok(trees.classes(gpu, features)?.into_iter().map(|class| class as u16).collect())
+    })
 }
 
-/// The share of a class, from 1, in the votes of every pixel, or for class 0 the class of the pixel.
+/// The share of a class, from 1, in the votes of every pixel of some layers and rows, or for class 0 the class of the
+/// pixel.
 pub(super) fn shares(
     gpu: &Gpu,
     stack: &Stack<'_>,
     forest: &Forest,
     class: usize,
+    part: (&Range<usize>, &Range<usize>),
     progress: &Progress,
-) -> Result<Vec<(Strip, Vec<f32>)>> {
-    vote(gpu, stack, forest, progress, |trees, features| match class {
+) -> Result<Vec<f32>> {
+    vote(gpu, stack, forest, part, progress, |trees, features| match class {
         0 => Ok(trees.classes(gpu, features)?.into_iter().map(|class| class as f32).collect()),
         class => trees.shares(gpu, features, class),
     })
@@ -50,9 +58,10 @@ fn vote<T: Copy>(
     gpu: &Gpu,
     stack: &Stack<'_>,
     forest: &Forest,
+    part: (&Range<usize>, &Range<usize>),
     progress: &Progress,
     finish: impl Fn(&DeviceForest, &Buffer<f32>) -> Result<Vec<T>>,
-) -> Result<Vec<(Strip, Vec<T>)>> {
+) -> Result<Vec<T>> {
     let nodes: Vec<Node> = forest
         .nodes
         .iter()
@@ -62,27 +71,34 @@ fn vote<T: Copy>(
     let (n_features, n_classes) = (*n_features, *n_classes);
     let trees = Voters { nodes: &nodes, roots, votes, n_features, n_classes }.upload(gpu)?;
     let is_fused = is_fused(gpu)?;
-    let strips = strips(gpu, stack, n_classes)?;
+    let strips = strips(gpu, stack, n_classes, part)?;
     let n_strips = strips.len();
-    let mut found = Vec::with_capacity(n_strips);
+    let mut found = Vec::new();
     for (done, strip) in strips.into_iter().enumerate() {
         let held = held(stack, &strip);
         let values = finish(&trees, &features(gpu, stack, &held, is_fused)?)?;
-        found.push((strip.clone(), inside(&values, &strip, &held, stack.extent()[2])));
+        found.extend(inside(&values, &strip, &held, stack.extent()[2]));
         progress.report(done + 1, n_strips);
     }
     Ok(found)
 }
 
-/// Whole rows of a plane, or whole layers of a stack, as many as the device has room for.
-fn strips(gpu: &Gpu, stack: &Stack<'_>, n_classes: usize) -> Result<Vec<Strip>> {
+/// Rows of a plane, or layers of a stack, as many as the device has room for, in their order.
+fn strips(
+    gpu: &Gpu,
+    stack: &Stack<'_>,
+    n_classes: usize,
+    (layers, rows): (&Range<usize>, &Range<usize>),
+) -> Result<Vec<Strip>> {
     let [nz, ny, nx] = stack.extent();
-    let (length, across) = if stack.is_stack() { (nz, ny * nx) } else { (ny, nx) };
+    let (all, length, across) =
+        if stack.is_stack() { (layers, nz, ny * nx) } else { (rows, ny, nx) };
     let per_pixel = stack.n_features().max(n_classes);
     let fitting = gpu.max_words().min(AT_ONCE) / (per_pixel * across).max(1);
     let reach = stack.spec().reach();
-    let at_once = if fitting >= length { length } else { fitting.saturating_sub(2 * reach) };
-    if at_once == 0 && length > 0 {
+    let held = (all.len() + 2 * reach).min(length);
+    let at_once = if fitting >= held { all.len() } else { fitting.saturating_sub(2 * reach) };
+    if at_once == 0 && !all.is_empty() {
         let what = if stack.is_stack() { "layers" } else { "rows" };
         return Err(Error::backend(format!(
             "{} features of {} {what} of {across} pixels, which one of them reaches, are more than {} sees at once",
@@ -92,9 +108,12 @@ fn strips(gpu: &Gpu, stack: &Stack<'_>, n_classes: usize) -> Result<Vec<Strip>> 
         ))
         .help("use --backend cpu, with --tile if memory is short"));
     }
-    let starts = (0..length).step_by(at_once.max(1));
-    let ranges = starts.map(|start| start..(start + at_once).min(length));
-    Ok(ranges.map(|r| if stack.is_stack() { (r, 0..ny) } else { (0..nz, r) }).collect())
+    let starts = all.clone().step_by(at_once.max(1));
+    let ranges = starts.map(|start| start..(start + at_once).min(all.end));
+    let strip = |r: Range<usize>| {
+        if stack.is_stack() { (r, rows.clone()) } else { (layers.clone(), r) }
+    };
+    Ok(ranges.map(strip).collect())
 }
 
 /// The strip with the pixels around it that features reach.
@@ -261,7 +280,7 @@ mod tests {
                 let images = [image(shape, kind, &mut stream), image(shape, kind, &mut stream)];
                 let pages: Vec<Pages<'_>> = images.iter().map(Pages::Memory).collect();
                 let stack = Stack::new(&spec, channels(&pages, shape.len()).unwrap());
-                let [nz, ny, nx] = stack.extent();
+                let [nz, ny, _] = stack.extent();
                 let whole = (0..nz, 0..ny);
                 let planes = stack.features(&whole).unwrap();
                 let forest = forest(&planes, 2 + kind, &mut stream);
@@ -276,41 +295,25 @@ mod tests {
                         }
                     }
                 }
-                let (n, progress) = (nz * ny * nx, Progress::default());
-                let expected = |finish: &(dyn Fn(&[f32]) -> Vec<u32> + Sync)| -> Vec<u32> {
-                    let on_cpu = |strip: &Strip, sums: &[f32]| (strip.clone(), finish(sums));
-                    joined(&stack.vote(&forest, &progress, on_cpu).unwrap(), n, [ny, nx])
-                };
-                let found = classes(gpu, &stack, &forest, &progress).unwrap();
-                assert_eq!(
-                    joined(&found, n, [ny, nx]),
-                    expected(&|sums| votes::winners(sums, 2 + kind)),
-                    "{what}"
-                );
-                let bits = |shares: &[f32]| shares.iter().map(|share| share.to_bits()).collect();
-                let found: Vec<(Strip, Vec<u32>)> = shares(gpu, &stack, &forest, 2, &progress)
-                    .unwrap()
-                    .into_iter()
-                    .map(|(strip, shares)| (strip, bits(&shares)))
-                    .collect();
-                assert_eq!(
-                    joined(&found, n, [ny, nx]),
-                    expected(&|sums| bits(&votes::shares(sums, 2 + kind, 2))),
-                    "{what}"
-                );
+                // All of it, and a part in the middle that features reach out of.
+                let inner = (nz / 3..nz - nz / 3, ny / 4..ny - ny / 3);
+                for (layers, rows) in [&whole, &inner] {
+                    let progress = Progress::default();
+                    let classes_of = |sums: &[f32]| votes::winners(sums, 2 + kind);
+                    let shares_of = |sums: &[f32]| votes::shares(sums, 2 + kind, 2);
+                    let expected = stack.vote(&forest, layers, rows, &progress, classes_of);
+                    let expected: Vec<u16> =
+                        expected.unwrap().into_iter().map(|class| class as u16).collect();
+                    let found = classes(gpu, &stack, &forest, layers, rows, &progress).unwrap();
+                    assert_eq!(found, expected, "{what}, {layers:?} {rows:?}");
+                    let expected = stack.vote(&forest, layers, rows, &progress, shares_of).unwrap();
+                    let found = shares(gpu, &stack, &forest, 2, (layers, rows), &progress).unwrap();
+                    let bits =
+                        |shares: &[f32]| shares.iter().map(|s| s.to_bits()).collect::<Vec<u32>>();
+                    assert_eq!(bits(&found), bits(&expected), "{what}, {layers:?} {rows:?}");
+                }
             }
         }
-    }
-
-    fn joined(strips: &[(Strip, Vec<u32>)], n: usize, [ny, nx]: [usize; 2]) -> Vec<u32> {
-        let mut whole = vec![u32::MAX; n];
-        for ((layers, rows), values) in strips {
-            let places = layers.clone().flat_map(|z| rows.clone().map(move |y| (z * ny + y) * nx));
-            for (at, row) in places.zip(values.chunks(nx)) {
-                whole[at..at + nx].copy_from_slice(row);
-            }
-        }
-        whole
     }
 
     #[test]
@@ -337,7 +340,8 @@ mod tests {
             let stack = Stack::new(&spec, channels(&[Pages::Memory(&image)], 2).unwrap());
             let votes = [vec![0.0]];
             let forest = forest(&votes, 2, &mut Seed::new(0).stream("forest", 0));
-            let error = classes(&gpu, &stack, &forest, &Progress::default()).unwrap_err();
+            let (rows, progress) = (0..stack.extent()[1], Progress::default());
+            let error = classes(&gpu, &stack, &forest, &(0..1), &rows, &progress).unwrap_err();
             assert!(error.message().contains(words), "{error}");
             assert!(error.remedy().unwrap().contains("--backend cpu"));
         };

@@ -1,7 +1,7 @@
 //! The three classifiers of pixels: classes, labels of objects, probabilities.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use super::Kind;
@@ -9,13 +9,18 @@ use super::classifier::Classifier;
 use super::numbering::components_by_column;
 use super::on_gpu;
 use super::spec::FeatureSpec;
-use super::stack::{Pages, Stack, channels};
+use super::stack::{Pages, STRIP_LAYERS, Stack, channels};
 use super::train::{Growth, Rows, growth_setters};
 use super::votes::{shares, winners};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, Pixels};
+use crate::image::{
+    Content, Grid, ImageFile, IntensityImage, LabelImage, Pixels, check_output, is_npy,
+    save_by_bands,
+};
+use crate::output::Existing;
 use crate::progress::Progress;
+use crate::segment::{Objects, Runs};
 
 /// A kind of classifier, made of a trained model.
 pub trait Typed: Sized + Deref<Target = Classifier> {
@@ -140,27 +145,31 @@ impl<C: Typed> PixelTrainer<C> {
             ))
             .help("annotate the image itself"));
         }
-        let (mut values, mut classes) = (Vec::new(), Vec::new());
+        // In the order of the pixels, whatever the strips: the bags of the trees are drawn from it.
+        let pixels = annotation.pixels();
+        let marks: Vec<usize> = (0..pixels.len()).filter(|&i| pixels[i] > 0).collect();
+        let classes = marks.iter().map(|&i| pixels[i]).collect();
+        let n_features = stack.n_features();
+        let mut values = vec![0.0; marks.len() * n_features];
         for strip in stack.strips() {
             let (layers, rows) = &strip;
-            let marks: Vec<(usize, u32)> = layers
-                .clone()
-                .flat_map(|z| rows.clone().map(move |y| (z * ny + y) * nx))
-                .flat_map(|start| &annotation.pixels()[start..start + nx])
-                .copied()
-                .enumerate()
-                .filter(|(_, class)| *class > 0)
-                .collect();
-            if marks.is_empty() {
+            let lines = layers.clone().flat_map(|z| rows.clone().map(move |y| (z * ny + y) * nx));
+            let marks_of = |start: usize| {
+                let before = |end: usize| marks.partition_point(|&mark| mark < end);
+                before(start)..before(start + nx)
+            };
+            if lines.clone().all(|start| marks_of(start).is_empty()) {
                 continue;
             }
             let planes = stack.features(&strip)?;
-            for (i, class) in marks {
-                values.extend(planes.iter().map(|plane| plane[i]));
-                classes.push(class);
+            for (line, start) in lines.enumerate() {
+                for mark in marks_of(start) {
+                    let at = line * nx + marks[mark] - start;
+                    let row = &mut values[mark * n_features..][..n_features];
+                    row.iter_mut().zip(&planes).for_each(|(value, plane)| *value = plane[at]);
+                }
             }
         }
-        let n_features = stack.n_features();
         self.rows.add(values, classes, n_features, n_dims)
     }
 
@@ -323,22 +332,13 @@ impl<'a> PixelPrediction<'a> {
     /// 1e17, and features that reach further than the device has room for.
     pub fn labels(&self) -> Result<LabelImage> {
         let stack = self.stack()?;
-        let [nz, ny, nx] = stack.extent();
-        let n_classes = self.model.n_classes();
-        let (forest, progress) = (&self.model.forest, &self.progress);
-        let strips = match &self.backend {
-            Backend::Cpu => stack
-                .vote(forest, progress, |strip, sums| (strip.clone(), winners(sums, n_classes)))?,
-            Backend::Gpu(gpu) => on_gpu::classes(gpu, &stack, forest, progress)?,
-        };
-        let mut classes = vec![0u32; nz * ny * nx];
-        scatter(&mut classes, strips, ny, nx);
-        let grid = self.grid([nz, ny, nx])?;
-        if self.model.kind() != Kind::ObjectSegmenter {
-            return LabelImage::new(grid, classes);
+        let [nz, ny, _] = stack.extent();
+        let grid = self.grid(stack.extent())?;
+        if self.model.kind() == Kind::ObjectSegmenter {
+            return self.objects(&stack)?.paint(&grid);
         }
-        let positive = self.model.positive_class().unwrap_or(2) as u32;
-        components_by_column(&LabelImage::new(grid, classes)?, positive)
+        let classes = self.classes(&stack, &(0..nz), &(0..ny), &self.progress)?;
+        LabelImage::new(grid, classes.into_iter().map(u32::from).collect())
     }
 
     /// The probability of the class of a probability mapper (its class number, where it was trained so).
@@ -347,37 +347,168 @@ impl<'a> PixelPrediction<'a> {
     /// As [`labels`](Self::labels).
     pub fn probabilities(&self) -> Result<IntensityImage> {
         let stack = self.stack()?;
-        let [nz, ny, nx] = stack.extent();
-        let (n_classes, class) = (self.model.n_classes(), self.model.probability_of);
-        let (forest, progress) = (&self.model.forest, &self.progress);
-        let strips = match &self.backend {
-            Backend::Cpu => stack.vote(forest, progress, |strip, sums| {
-                let values = if class == 0 {
-                    winners(sums, n_classes).into_iter().map(|c| c as f32).collect()
-                } else {
-                    shares(sums, n_classes, class)
-                };
-                (strip.clone(), values)
-            })?,
-            Backend::Gpu(gpu) => on_gpu::shares(gpu, &stack, forest, class, progress)?,
+        let [nz, ny, _] = stack.extent();
+        let values = self.shares(&stack, &(0..nz), &(0..ny), &self.progress)?;
+        IntensityImage::new(self.grid(stack.extent())?, Pixels::F32(values))
+    }
+
+    /// Writes [`labels`](Self::labels), or the [`probabilities`](Self::probabilities) of a probability mapper, while
+    /// they are found: of pixels, only a band of rows is in memory, of objects their runs. A name that ends in `.npy`
+    /// needs them whole.
+    ///
+    /// # Errors
+    /// As [`labels`](Self::labels), and when the file exists and must be kept, or cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>, existing: Existing) -> Result<Written> {
+        let path = path.as_ref();
+        check_output(path, existing)?;
+        let stack = self.stack()?;
+        let grid = self.grid(stack.extent())?;
+        let mut written = Written::default();
+        if self.model.kind() == Kind::ObjectSegmenter {
+            let objects = self.objects(&stack)?;
+            written.count_runs(&objects, grid.n_pixels());
+            if is_npy(path) {
+                objects.paint(&grid)?.save(path, existing)?;
+            } else {
+                objects.save(path, existing, &grid)?;
+            }
+            return Ok(written);
+        }
+        let is_share = self.model.kind() == Kind::ProbabilityMapper;
+        let (mut n_done, n_rows) = (0, grid.extent()[0] * grid.extent()[1]);
+        let make = |layers: &Range<usize>, rows: &Range<usize>| {
+            n_done += layers.len() * rows.len();
+            let pixels = if is_share {
+                Pixels::F32(self.shares(&stack, layers, rows, &Progress::default())?)
+            } else {
+                Pixels::U16(self.classes(&stack, layers, rows, &Progress::default())?)
+            };
+            written.count(&pixels);
+            self.progress.report(n_done, n_rows);
+            Ok(pixels)
         };
-        let mut values = vec![0.0f32; nz * ny * nx];
-        scatter(&mut values, strips, ny, nx);
-        IntensityImage::new(self.grid([nz, ny, nx])?, Pixels::F32(values))
+        if is_npy(path) {
+            if is_share {
+                let image = self.probabilities()?;
+                written.count(image.pixels());
+                image.save(path, existing)?;
+            } else {
+                let labels = self.labels()?;
+                written.count(&Pixels::U32(labels.pixels().to_vec()));
+                labels.save(path, existing)?;
+            }
+        } else {
+            let content = if is_share { Content::Intensities(None) } else { Content::Labels };
+            save_by_bands(path, existing, &grid, content, make)?;
+        }
+        Ok(written)
+    }
+
+    /// The class of each pixel of some layers and rows.
+    fn classes(
+        &self,
+        stack: &Stack<'_>,
+        layers: &Range<usize>,
+        rows: &Range<usize>,
+        progress: &Progress,
+    ) -> Result<Vec<u16>> {
+        let (forest, n_classes) = (&self.model.forest, self.model.n_classes());
+        match &self.backend {
+            Backend::Cpu => stack.vote(forest, layers, rows, progress, |sums| {
+                winners(sums, n_classes).into_iter().map(|class| class as u16).collect()
+            }),
+            Backend::Gpu(gpu) => on_gpu::classes(gpu, stack, forest, layers, rows, progress),
+        }
+    }
+
+    /// The share of the class in the votes for each pixel of some layers and rows.
+    fn shares(
+        &self,
+        stack: &Stack<'_>,
+        layers: &Range<usize>,
+        rows: &Range<usize>,
+        progress: &Progress,
+    ) -> Result<Vec<f32>> {
+        let (n_classes, class) = (self.model.n_classes(), self.model.probability_of);
+        let forest = &self.model.forest;
+        match &self.backend {
+            Backend::Cpu => stack.vote(forest, layers, rows, progress, |sums| match class {
+                0 => winners(sums, n_classes).into_iter().map(|c| c as f32).collect(),
+                class => shares(sums, n_classes, class),
+            }),
+            Backend::Gpu(gpu) => {
+                on_gpu::shares(gpu, stack, forest, class, (layers, rows), progress)
+            }
+        }
+    }
+
+    /// The connected pixels of the positive class, as runs.
+    fn objects(&self, stack: &Stack<'_>) -> Result<Objects> {
+        let [nz, ny, nx] = stack.extent();
+        let positive = self.model.positive_class().unwrap_or(2) as u16;
+        let (n_layers, n_rows) = if stack.is_stack() {
+            (STRIP_LAYERS, ny)
+        } else {
+            (1, (BAND_PIXELS / nx.max(1)).max(1))
+        };
+        let mut runs = Runs::empty([nz, ny, nx]);
+        for z in (0..nz).step_by(n_layers) {
+            let layers = z..(z + n_layers).min(nz);
+            for y in (0..ny).step_by(n_rows) {
+                let rows = y..(y + n_rows).min(ny);
+                let classes = self.classes(stack, &layers, &rows, &Progress::default())?;
+                let extent = [layers.len(), rows.len(), nx];
+                let found = Runs::of_mask(extent, &classes, |class| class == positive);
+                for row in 0..layers.len() * rows.len() {
+                    runs.push_row(found.runs[found.of_row(row)].iter().copied());
+                }
+                self.progress.report(layers.start * ny + layers.len() * rows.end, nz * ny);
+            }
+        }
+        Ok(components_by_column(runs))
     }
 }
 
-/// Puts strips where they belong.
-fn scatter<T: Copy>(
-    image: &mut [T],
-    strips: Vec<(super::stack::Strip, Vec<T>)>,
-    ny: usize,
-    nx: usize,
-) {
-    for ((layers, rows), values) in strips {
-        for (i, row) in values.chunks_exact(nx).enumerate() {
-            let (z, y) = (layers.start + i / rows.len(), rows.start + i % rows.len());
-            image[(z * ny + y) * nx..][..nx].copy_from_slice(row);
+/// Pixels whose classes are found before they become runs.
+const BAND_PIXELS: usize = 1 << 24;
+
+/// What [`PixelPrediction::save`] wrote.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Written {
+    /// Number of pixels of each class or label, those of 0 first; empty for probabilities.
+    pub pixels: Vec<u64>,
+    /// Number of pixels.
+    pub n_pixels: usize,
+    /// Sum of all probabilities; 0 for labels.
+    pub sum: f64,
+}
+
+impl Written {
+    fn count(&mut self, pixels: &Pixels) {
+        self.n_pixels += pixels.len();
+        match pixels {
+            Pixels::U16(labels) => labels.iter().for_each(|&l| self.add(l as usize, 1)),
+            Pixels::U32(labels) => labels.iter().for_each(|&l| self.add(l as usize, 1)),
+            // In the order of the pixels, whatever the bands.
+            probabilities => {
+                self.sum = probabilities.to_f64().iter().fold(self.sum, |sum, p| sum + p);
+            }
         }
+    }
+
+    fn count_runs(&mut self, objects: &Objects, n_pixels: usize) {
+        for (&label, run) in objects.labels.iter().zip(&objects.runs.runs) {
+            self.add(label as usize, run.len() as u64);
+        }
+        self.n_pixels = n_pixels;
+        let inside: u64 = self.pixels.iter().sum();
+        self.add(0, n_pixels as u64 - inside);
+    }
+
+    fn add(&mut self, label: usize, n: u64) {
+        if label >= self.pixels.len() {
+            self.pixels.resize(label + 1, 0);
+        }
+        self.pixels[label] += n;
     }
 }

@@ -82,6 +82,8 @@ fn what_is_written_is_read_and_decides_alike() {
         let again = Classifier::from_json(&model.to_json()).unwrap();
         // Node orders and covers differ, the rules do not.
         assert_eq!(again.to_cl(), model.to_cl());
+        assert_eq!(Classifier::from_cl(&model.to_wgsl()).unwrap(), model);
+        assert_eq!(again.to_wgsl(), model.to_wgsl());
         let (found, expected) = (model.statistics(), &record["counts"]);
         for (name, counts) in found.features.iter().zip(&found.counts) {
             let expected = expected[name].as_array();
@@ -94,23 +96,71 @@ fn what_is_written_is_read_and_decides_alike() {
     }
 }
 
+/// Parameters of a training as the file that came of it tells them.
+macro_rules! grown_as {
+    ($trainer:expr, $theirs:expr) => {
+        $trainer.max_depth($theirs.max_depth).n_trees($theirs.n_trees())
+    };
+}
+
+/// Our forest is theirs: the same questions in the same order, and the same votes.
+fn same_model(ours: &Classifier, theirs: &Classifier) {
+    assert_eq!(ours.forest, theirs.forest, "{}", theirs.kind());
+    for (ours, theirs) in ours.importances.iter().zip(&theirs.importances) {
+        // Sums of doubles, in an order of numpy's own.
+        assert!((ours - theirs).abs() < 1e-12, "{ours}, not {theirs}");
+    }
+}
+
 #[test]
-fn training_on_the_same_marks_gives_much_the_same_pixels() {
+fn training_on_the_same_marks_gives_the_model_of_apoc() {
     for record in reference()["models"].as_array().unwrap() {
         let theirs = Classifier::from_cl(record["cl"].as_str().unwrap()).unwrap();
-        if theirs.kind() != Kind::PixelClassifier {
-            continue;
-        }
         let grid = grid(record);
         let channels: Vec<IntensityImage> =
             record["channels"].as_array().unwrap().iter().map(|c| image(&grid, c)).collect();
-        let mut trainer =
-            PixelClassifier::params(theirs.feature_specification()).unwrap().max_depth(4);
+        let spec = theirs.feature_specification();
+        let mut trainer = grown_as!(PixelTrainer::<PixelClassifier>::new(spec).unwrap(), theirs);
         trainer.add(&channels, &labels(&grid, &record["annotation"])).unwrap();
-        let found = trainer.fit().unwrap().predict(&channels).unwrap();
-        let expected = numbers(&record["expected"]);
-        let equal = whole(&found).iter().zip(&expected).filter(|(a, b)| a == b).count();
-        assert!(equal as f64 > 0.9 * expected.len() as f64, "{equal} of {}", expected.len());
+        same_model(&trainer.fit().unwrap(), &theirs);
+    }
+}
+
+#[test]
+fn trees_are_those_of_scikit_learn() {
+    let reference: Value =
+        serde_json::from_str(include_str!("../../tests/reference/apoc_forest.json")).unwrap();
+    for record in reference.as_array().unwrap() {
+        let classes: Vec<u32> = numbers(&record["classes"]).iter().map(|c| *c as u32).collect();
+        let columns: Vec<Vec<f32>> = record["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| numbers(column).iter().map(|v| *v as f32).collect())
+            .collect();
+        let names: Vec<String> = (0..columns.len()).map(|i| format!("f{i}")).collect();
+        let trainer = TableRowClassifier::params(&names.join(" ")).unwrap();
+        let whole = |key: &str| record[key].as_u64().unwrap();
+        let mut trainer = trainer
+            .seed(whole("random_state"))
+            .n_trees(whole("n_trees") as usize)
+            .max_depth(whole("max_depth") as usize);
+        trainer.add(&columns, &classes).unwrap();
+        let forest = &trainer.fit().unwrap().forest;
+        // A split as feature and threshold, a leaf as -1 and its shares.
+        let nodes: Vec<f64> = forest
+            .nodes
+            .iter()
+            .flat_map(|node| {
+                if node.is_leaf() {
+                    let votes = forest.votes_of(node.right as usize).iter().copied();
+                    std::iter::once(-1.0).chain(votes).collect::<Vec<_>>()
+                } else {
+                    vec![f64::from(node.feature), f64::from(node.threshold)]
+                }
+            })
+            .collect();
+        assert_eq!(nodes, numbers(&record["nodes"]));
     }
 }
 
@@ -150,6 +200,23 @@ fn objects_are_classified_selected_and_merged_as_by_apoc() {
         let found = model.predict_objects(&labels_, Some(&intensity)).unwrap();
         assert_eq!(whole(&found), numbers(&record["expected"]), "{kind}");
         assert!(model.predict_objects(&labels_, None).is_err() || kind == Kind::ObjectSelector);
+        if kind != Kind::ObjectMerger {
+            let spec = model.feature_specification();
+            let mut trainer = grown_as!(ObjectClassifier::params(spec).unwrap(), model);
+            let marks = labels(&grid, &record["annotation"]);
+            trainer.add(&labels_, &marks, Some(&intensity)).unwrap();
+            let ours = trainer.fit().unwrap();
+            assert_eq!(ours.forest.votes, model.forest.votes, "{kind}");
+            for (ours, theirs) in ours.forest.nodes.iter().zip(&model.forest.nodes) {
+                assert_eq!(
+                    (ours.feature, ours.left, ours.right),
+                    (theirs.feature, theirs.left, theirs.right)
+                );
+                // Measured values agree to 1e-5 only.
+                let off = (ours.threshold - theirs.threshold).abs();
+                assert!(off <= 1e-4 * theirs.threshold.abs().max(1.0), "{kind}: {off}");
+            }
+        }
     }
     let marks = labels(&grid, &record["ObjectMerger"]["annotation"]);
     let mut trainer =
@@ -198,23 +265,47 @@ fn the_lectures_models_give_the_lectures_results() {
         let found = model.predict_objects(&labels, None).unwrap();
         assert_eq!(found.pixels(), open(result).pixels());
     }
-    // Trained by us on the same marks.
+    // Trained by us on the same marks, the model is the lecture's, and so is the segmentation.
     let marks = LabelImage::open(data.join("blobs/blobs_annotations.tif")).unwrap();
     let mut trainer = ObjectSegmenter::params(segmenter.feature_specification()).unwrap();
     trainer.add(&image, &marks).unwrap();
-    let ours = trainer.fit().unwrap().predict(&image).unwrap();
-    let (mut same, mut both, mut either) = (0, 0, 0);
-    for (a, b) in ours.pixels().iter().zip(segmented.pixels()) {
-        let (a, b) = (*a > 0, *b > 0);
-        same += usize::from(a == b);
-        both += usize::from(a && b);
-        either += usize::from(a || b);
-    }
-    assert!(same as f64 > 0.99 * ours.pixels().len() as f64, "{same}");
-    // A forest of another seed: scikit-learn's own give 0.987 to 0.997, ours 0.9897. The wish of 0.99 is missed by a
-    // hair, and this bar is below it.
-    assert!(both as f64 > 0.985 * either as f64, "{both} of {either}");
+    let ours = trainer.fit().unwrap();
+    same_model(&ours, &segmenter);
+    assert_eq!(ours.predict(&image).unwrap().pixels(), segmented.pixels());
 }
+
+/// Other seeds give other borders: as far from the lecture's as those of scikit-learn with the same seeds. Of
+/// 200 of its seeds 53 stay more than 0.01 below it: no seed but APOC's own can promise more.
+#[test]
+fn other_seeds_lie_as_far_from_the_lectures_result_as_those_of_scikit_learn() {
+    let Some(data) = lecture() else { return };
+    let image = [IntensityImage::open(data.join("blobs/blobs.tif")).unwrap()];
+    let marks = LabelImage::open(data.join("blobs/blobs_annotations.tif")).unwrap();
+    let theirs =
+        LabelImage::open(data.join("expected/apoc/object_segmenter_prediction.tif")).unwrap();
+    let spec = "original gaussian_blur=2 sobel_of_gaussian_blur=2";
+    let trainer = ObjectSegmenter::params(spec).unwrap();
+    for (seed, both, either) in SCIKIT_LEARN {
+        let mut trainer = trainer.clone().seed(seed);
+        trainer.add(&image, &marks).unwrap();
+        let ours = trainer.fit().unwrap().predict(&image).unwrap();
+        let pairs = || ours.pixels().iter().zip(theirs.pixels()).map(|(a, b)| (*a > 0, *b > 0));
+        assert_eq!(pairs().filter(|(a, b)| *a && *b).count(), both, "seed {seed}");
+        assert_eq!(pairs().filter(|(a, b)| *a || *b).count(), either, "seed {seed}");
+    }
+}
+
+/// Seed, and the pixels of both and of either segmentation (tests/reference/make_apoc_forest.py).
+const SCIKIT_LEARN: [(u64, usize, usize); 8] = [
+    (0, 18624, 18624),
+    (1, 18612, 18745),
+    (2, 18599, 18832),
+    (3, 18620, 18730),
+    (4, 18604, 18797),
+    (5, 18601, 18753),
+    (6, 18616, 18850),
+    (7, 18608, 18656),
+];
 
 #[test]
 fn the_lectures_features_have_their_bits() {

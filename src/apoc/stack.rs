@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// Numbers that one strip may hold: with a handful of threads far below 200 MB.
 const STRIP_NUMBERS: usize = 3 << 20;
 /// Layers of a stack that are worked on together.
-const STRIP_LAYERS: usize = 16;
+pub(super) const STRIP_LAYERS: usize = 16;
 
 /// Where the pixels of a channel come from.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +150,7 @@ impl<'a> Stack<'a> {
         [self.size.n_layers, self.size.n_rows, self.width]
     }
 
+    /// Whether layers are filtered together.
     pub fn is_stack(&self) -> bool {
         self.size.is_stack
     }
@@ -169,16 +170,20 @@ impl<'a> Stack<'a> {
 
     /// The strips of the image, top to bottom.
     pub fn strips(&self) -> Vec<Strip> {
+        self.strips_of(&(0..self.size.n_layers), &(0..self.size.n_rows))
+    }
+
+    /// The strips of some layers and rows, top to bottom.
+    fn strips_of(&self, all: &Range<usize>, all_rows: &Range<usize>) -> Vec<Strip> {
         let layers = if self.size.is_stack { STRIP_LAYERS.min(self.size.n_layers) } else { 1 };
         // Features, the votes, and the block they are made from.
         let planes = self.n_features() + 6;
         let fitting = STRIP_NUMBERS / (planes * self.width.max(1) * layers);
         let rows = self.strip_rows.unwrap_or(fitting).clamp(1, self.size.n_rows.max(1));
         let mut strips = Vec::new();
-        for z in (0..self.size.n_layers).step_by(layers) {
-            for y in (0..self.size.n_rows).step_by(rows) {
-                let end = (y + rows).min(self.size.n_rows);
-                strips.push((z..(z + layers).min(self.size.n_layers), y..end));
+        for z in all.clone().step_by(layers) {
+            for y in all_rows.clone().step_by(rows) {
+                strips.push((z..(z + layers).min(all.end), y..(y + rows).min(all_rows.end)));
             }
         }
         strips
@@ -235,17 +240,19 @@ impl<'a> Stack<'a> {
         planes
     }
 
-    /// Every strip's votes, strip after strip: what `finish` makes of the sums `[class][pixel]`.
-    pub fn vote<T: Send>(
+    /// What `finish` makes of the sums of votes `[class][pixel]` for every pixel of some layers and rows.
+    pub fn vote<T: Copy + Default + Send>(
         &self,
         forest: &Forest,
+        layers: &Range<usize>,
+        rows: &Range<usize>,
         progress: &Progress,
-        finish: impl Fn(&Strip, &[f32]) -> T + Sync,
+        finish: impl Fn(&[f32]) -> Vec<T> + Sync,
     ) -> Result<Vec<T>> {
         let voters = Voters::of(forest);
-        let strips = self.strips();
+        let strips = self.strips_of(layers, rows);
         let done = std::sync::atomic::AtomicUsize::new(0);
-        strips
+        let found: Vec<Vec<T>> = strips
             .par_iter()
             .map(|strip| {
                 let planes = self.features(strip)?;
@@ -253,12 +260,21 @@ impl<'a> Stack<'a> {
                 let n = strip.0.len() * strip.1.len() * self.width;
                 let mut sums = vec![0.0; n * forest.n_classes];
                 voters.sum(&planes, &mut sums);
-                let finished = finish(strip, &sums);
+                let finished = finish(&sums);
                 let count = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
                 progress.report(count, strips.len());
                 Ok(finished)
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        let mut all = vec![T::default(); layers.len() * rows.len() * self.width];
+        for ((zs, ys), values) in strips.iter().zip(found) {
+            for (i, row) in values.chunks_exact(self.width).enumerate() {
+                let (z, y) = (zs.start + i / ys.len(), ys.start + i % ys.len());
+                let line = (z - layers.start) * rows.len() + y - rows.start;
+                all[line * self.width..][..self.width].copy_from_slice(row);
+            }
+        }
+        Ok(all)
     }
 }
 

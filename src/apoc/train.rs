@@ -148,7 +148,7 @@ macro_rules! growth_setters {
             self
         }
 
-        /// The seed of every random choice, 0 by default.
+        /// The seed of every random choice, 0 by default: scikit-learn's `random_state`, which is 0 in APOC.
         pub fn seed(mut self, seed: u64) -> Self {
             self.growth.seed = seed;
             self

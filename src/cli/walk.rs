@@ -25,6 +25,10 @@ pub struct Walk {
     labels: Option<PathBuf>,
     #[command(flatten)]
     images: Images,
+    /// Image whose numbers are classes of the objects they lie on, 0 where nothing is said: they are learned, in place
+    /// of clusters
+    #[arg(long, value_name = "A.tif", conflicts_with_all = ["k", "cluster_on"])]
+    annotation: Option<PathBuf>,
     /// What an image is [default: told by its pixels]
     #[arg(long = "as", value_enum, value_name = "labels|image")]
     taken: Option<Taken>,
@@ -102,23 +106,32 @@ impl Walk {
         let path = self.path()?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let progress = |step: Step| console.progress(step.name());
-        let outcome = |table| {
-            Outcome::of(&name, table, &self.recipe(globals), progress).map_err(|e| e.in_file(path))
+        let recipe = self.recipe(globals);
+        let annotation = self.annotation.as_ref().map(LabelImage::open).transpose()?;
+        let outcome = |table, labels: Option<&LabelImage>| {
+            match (&annotation, labels) {
+                (Some(marks), Some(labels)) => {
+                    Outcome::annotated(&name, table, &recipe, labels, marks, progress)
+                }
+                _ => Outcome::of(&name, table, &recipe, progress),
+            }
+            .map_err(|e| e.in_file(path))
         };
         if is_image(path) {
             let found = measured(path, &self.images, self.taken, &self.how, console)?;
-            let outcome = outcome(found.table)?.with_pixels(found.labels, found.channels)?;
+            let outcome = outcome(found.table, Some(&found.labels))?;
+            let outcome = outcome.with_pixels(found.labels, found.channels)?;
             return Ok(Outcome { is_segmented: found.is_segmented, ..outcome });
         }
-        if !self.images.is_empty() && self.labels.is_none() {
-            return Err(Error::parameter("--image", "an image", "given with a label image")
+        let given = [("--image", !self.images.is_empty()), ("--annotation", annotation.is_some())];
+        if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given && self.labels.is_none()) {
+            return Err(Error::parameter(*flag, "an image", "given with a label image")
                 .help("say which labels the table was measured on: --labels LABELS.tif"));
         }
-        let outcome = outcome(console.read(&Input { table: path.to_owned() })?)?;
-        match &self.labels {
-            Some(labels) => {
-                outcome.with_pixels(LabelImage::open(labels)?, read(&self.images.files()?)?)
-            }
+        let labels = self.labels.as_ref().map(LabelImage::open).transpose()?;
+        let outcome = outcome(console.read(&Input { table: path.to_owned() })?, labels.as_ref())?;
+        match labels {
+            Some(labels) => outcome.with_pixels(labels, read(&self.images.files()?)?),
             None => Ok(outcome),
         }
     }

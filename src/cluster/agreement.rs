@@ -296,6 +296,22 @@ pub fn consensus(runs: &[Vec<usize>]) -> Result<Consensus> {
     Ok(Consensus { labels: largest_first(&labels), confidence, margin, medoid })
 }
 
+/// A vote among runs whose labels have the same meaning in all of them, such as classes: nothing is renamed.
+///
+/// # Errors
+/// When there are no runs, or they have different numbers of rows.
+pub fn vote_on_classes(runs: &[Vec<usize>]) -> Result<Consensus> {
+    let medoid = medoid(runs)?;
+    let voted = (0..runs[medoid].len()).into_par_iter().map(|row| vote(runs, row));
+    let voted: Vec<(usize, f64, usize)> = voted.collect();
+    Ok(Consensus {
+        labels: voted.iter().map(|v| v.0).collect(),
+        confidence: voted.iter().map(|v| v.1).collect(),
+        margin: voted.iter().map(|v| v.2).collect(),
+        medoid,
+    })
+}
+
 /// [`match_labels`] over the rows that both have seen, applied to all rows of the run.
 fn match_seen(reference: &[usize], run: &[usize]) -> Result<Vec<usize>> {
     match_labels(reference, run)
@@ -325,9 +341,13 @@ fn vote(runs: &[Vec<usize>], row: usize) -> (usize, f64, usize) {
 /// # Errors
 /// When the groupings have different numbers of rows.
 pub fn share_moved(reference: &[usize], other: &[usize]) -> Result<f64> {
-    let matched = match_labels(reference, other)?;
-    let seen = || reference.iter().zip(&matched).filter(|(a, b)| **a > 0 && **b > 0);
-    Ok(seen().filter(|(a, b)| a != b).count() as f64 / seen().count().max(1) as f64)
+    Ok(share_differing(reference, &match_labels(reference, other)?))
+}
+
+/// The share of rows whose labels differ, names and all. Rows with label 0 in either are left out.
+pub fn share_differing(reference: &[usize], other: &[usize]) -> f64 {
+    let seen = || reference.iter().zip(other).filter(|(a, b)| **a > 0 && **b > 0);
+    seen().filter(|(a, b)| a != b).count() as f64 / seen().count().max(1) as f64
 }
 
 /// Clusters renumbered from 1, the largest first, equal sizes in the order of their labels; 0 stays 0.

@@ -21,4 +21,4 @@ pub use grid::Grid;
 pub use intensity::{IntensityImage, Pixels};
 pub use label::LabelImage;
 pub use write::check_output;
-pub(crate) use write::save_labels_by_rows;
+pub(crate) use write::{Content, is_npy, save_by_bands, save_labels_by_rows};

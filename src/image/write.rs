@@ -62,7 +62,7 @@ pub(crate) fn save_labels_by_rows(
     let is_short = u16::try_from(largest).is_ok();
     let sample = if is_short { Sample::U16 } else { Sample::U32 };
     let ny = grid.extent()[1];
-    save_rows(path, existing, grid, sample, Content::Labels, |layer, y, columns, raw| {
+    let fill = |(): &(), layer: usize, y: usize, columns: &Range<usize>, raw: &mut Vec<u8>| {
         let mut row = vec![0; columns.len()];
         paint(layer * ny + y, columns, &mut row);
         if is_short {
@@ -70,10 +70,42 @@ pub(crate) fn save_labels_by_rows(
         } else {
             raw.extend(row.iter().flat_map(|l| l.to_le_bytes()));
         }
-    })
+    };
+    save_rows(path, existing, grid, sample, Content::Labels, |_, _| Ok(()), fill)
 }
 
-fn is_npy(path: &Path) -> bool {
+/// Writes an image that is made while it is written: `make` gives the pixels of some layers and rows, asked for once
+/// each and in order. No more than one answer is in memory.
+///
+/// A name that ends in `.npy` is not for this.
+pub(crate) fn save_by_bands(
+    path: &Path,
+    existing: Existing,
+    grid: &Grid,
+    content: Content<'_>,
+    mut make: impl FnMut(&Range<usize>, &Range<usize>) -> Result<Pixels>,
+) -> Result<()> {
+    check_output(path, existing)?;
+    let nx = grid.extent()[2];
+    let sample = match content {
+        Content::Labels => Sample::U16,
+        Content::Intensities(_) => Sample::float(4, "float", "float32"),
+    };
+    let make = |layers: &Range<usize>, rows: &Range<usize>| {
+        Ok((make(layers, rows)?, layers.start, rows.clone()))
+    };
+    let fill = |(pixels, first, rows): &(Pixels, usize, Range<usize>),
+                layer: usize,
+                y: usize,
+                columns: &Range<usize>,
+                raw: &mut Vec<u8>| {
+        let row = ((layer - first) * rows.len() + y - rows.start) * nx;
+        raw.extend(bytes_of(pixels, row + columns.start, row + columns.end));
+    };
+    save_rows(path, existing, grid, sample, content, make, fill)
+}
+
+pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
 }
 
@@ -105,7 +137,7 @@ fn save_npy(path: &Path, existing: Existing, grid: &Grid, pixels: &Pixels) -> Re
 
 /// What the pixels are, and the name of their channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content<'a> {
+pub(crate) enum Content<'a> {
     Labels,
     Intensities(Option<&'a str>),
 }
@@ -118,27 +150,30 @@ fn save_chunked(
     content: Content<'_>,
 ) -> Result<()> {
     let [_, ny, nx] = grid.extent();
-    save_rows(path, existing, grid, sample_of(pixels), content, |layer, y, columns, raw| {
+    let fill = |(): &(), layer: usize, y: usize, columns: &Range<usize>, raw: &mut Vec<u8>| {
         let row = (layer * ny + y) * nx;
         raw.extend(bytes_of(pixels, row + columns.start, row + columns.end));
-    })
+    };
+    save_rows(path, existing, grid, sample_of(pixels), content, |_, _| Ok(()), fill)
 }
 
-/// Writes an image whose rows `fill` appends, in the format that the name asks for.
-fn save_rows(
+/// Writes an image in the format that the name asks for: for each band of layers and rows, `make` gives what
+/// `fill` then appends rows from.
+fn save_rows<B: Sync>(
     path: &Path,
     existing: Existing,
     grid: &Grid,
     sample: Sample,
     content: Content<'_>,
-    fill: impl Fn(usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
+    make: impl FnMut(&Range<usize>, &Range<usize>) -> Result<B>,
+    fill: impl Fn(&B, usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
 ) -> Result<()> {
     if is_store_name(path) {
         let kind = (sample.numpy_name, sample.bytes);
-        return save_store(path, existing, grid, kind, content == Content::Labels, fill);
+        return save_store(path, existing, grid, kind, content == Content::Labels, make, fill);
     }
     let name = if let Content::Intensities(name) = content { name } else { None };
-    save_chunks(path, existing, &Layout::new(grid, sample, name)?, fill)
+    save_chunks(path, existing, &Layout::new(grid, sample, name)?, make, fill)
 }
 
 /// Refuses early, before any work is done, a place where an image cannot be saved.
@@ -149,21 +184,53 @@ pub fn check_output(path: &Path, existing: Existing) -> Result<()> {
     if is_store_name(path) { check_store(path, existing) } else { check_free(path, existing) }
 }
 
-/// Chunks that are compressed before they are written: all that is held of the file.
+/// Chunks that are compressed before they are written: all that is held of the file, unless one row of them is more.
 const WAVE: usize = 64;
 
+/// Layers and rows that are written together, with their chunks.
+pub(super) struct Band {
+    pub layers: Range<usize>,
+    pub rows: Range<usize>,
+    pub chunks: Range<usize>,
+}
+
+/// Divides chunks, which are numbered layer by layer and row by row: whole layers where they are small, and
+/// whole rows of chunks otherwise.
+pub(super) fn bands([nz, ny, nx]: [usize; 3], chunk: [usize; 2]) -> Vec<Band> {
+    let (down, across) = (ny.div_ceil(chunk[0]), nx.div_ceil(chunk[1]));
+    let per_layer = down * across;
+    let (n_layers, n_rows) =
+        if per_layer <= WAVE { (WAVE / per_layer, down) } else { (1, (WAVE / across).max(1)) };
+    let mut bands = Vec::new();
+    for z in (0..nz).step_by(n_layers) {
+        let layers = z..(z + n_layers).min(nz);
+        for row in (0..down).step_by(n_rows) {
+            let end = (row + n_rows).min(down);
+            let chunks = if n_rows == down {
+                layers.start * per_layer..layers.end * per_layer
+            } else {
+                z * per_layer + row * across..z * per_layer + end * across
+            };
+            let rows = row * chunk[0]..(end * chunk[0]).min(ny);
+            bands.push(Band { layers: layers.clone(), rows, chunks });
+        }
+    }
+    bands
+}
+
 /// Compresses the chunks, whose rows `fill` appends, and writes the file: header, chunks, directories.
-fn save_chunks(
+fn save_chunks<B: Sync>(
     path: &Path,
     existing: Existing,
     layout: &Layout,
-    fill: impl Fn(usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
+    mut make: impl FnMut(&Range<usize>, &Range<usize>) -> Result<B>,
+    fill: impl Fn(&B, usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
 ) -> Result<()> {
-    let packed = |i: usize| {
+    let packed = |band: &B, i: usize| {
         let (layer, rows, columns) = layout.place(i);
         let mut raw = Vec::new();
         for y in rows {
-            fill(layer, y, &columns, &mut raw);
+            fill(band, layer, y, &columns, &mut raw);
             raw.resize(raw.len() + layout.row_padding(&columns), 0);
         }
         layout.compress(raw)
@@ -174,9 +241,10 @@ fn save_chunks(
         put(&mut out, &header)?;
         let mut end = header.len() as u64;
         let (mut offsets, mut lengths) = (Vec::new(), Vec::new());
-        for first in (0..layout.n_chunks()).step_by(WAVE) {
-            let wave = first..(first + WAVE).min(layout.n_chunks());
-            let chunks: Vec<Vec<u8>> = wave.into_par_iter().map(packed).collect::<Result<_>>()?;
+        for band in bands(layout.extent, layout.chunk) {
+            let made = make(&band.layers, &band.rows)?;
+            let chunks = band.chunks.into_par_iter().map(|i| packed(&made, i));
+            let chunks: Vec<Vec<u8>> = chunks.collect::<Result<_>>()?;
             for chunk in chunks {
                 put(&mut out, &chunk)?;
                 offsets.push(end);

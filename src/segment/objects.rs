@@ -1,8 +1,11 @@
 //! Labelled runs: counted, left out, renumbered and painted.
 
+use std::path::Path;
+
 use super::runs::{Run, Runs};
 use crate::error::Result;
-use crate::image::{Grid, LabelImage};
+use crate::image::{Grid, LabelImage, save_labels_by_rows};
+use crate::output::Existing;
 
 /// The objects of an image, as the label of every run.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +58,21 @@ impl Objects {
         LabelImage::new(grid.clone(), self.runs.paint(&self.labels))
     }
 
-    fn max_label(&self) -> u32 {
+    /// Writes the labels without ever holding them as pixels.
+    pub(crate) fn save(&self, path: &Path, existing: Existing, grid: &Grid) -> Result<()> {
+        save_labels_by_rows(path, existing, grid, self.max_label(), |row, columns, out| {
+            for run in self.runs.of_row(row) {
+                let Run { start, end } = self.runs.runs[run];
+                let (start, end) =
+                    ((start as usize).max(columns.start), (end as usize).min(columns.end));
+                if start < end {
+                    out[start - columns.start..end - columns.start].fill(self.labels[run]);
+                }
+            }
+        })
+    }
+
+    pub(crate) fn max_label(&self) -> u32 {
         self.labels.iter().copied().max().unwrap_or(0)
     }
 

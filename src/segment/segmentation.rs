@@ -8,11 +8,11 @@ use super::filters::check_sigma;
 use super::grow::grow;
 use super::objects::{Objects, Sides};
 use super::on_gpu::{self, Cut, DeviceLabels, Wishes};
-use super::runs::{Connectivity, Run, Runs};
+use super::runs::{Connectivity, Runs};
 use super::tiles::{Bins, Tiles};
 use crate::backend::{Backend, Gpu};
 use crate::error::{Error, Result};
-use crate::image::{Grid, ImageFile, IntensityImage, LabelImage, save_labels_by_rows};
+use crate::image::{Grid, ImageFile, IntensityImage, LabelImage};
 use crate::output::Existing;
 use crate::progress::Progress;
 
@@ -308,17 +308,7 @@ impl Segmented {
             Found::Runs(objects) => objects,
             Found::OnDevice(labels) => return labels.download()?.save(path, existing),
         };
-        let largest = objects.labels.iter().copied().max().unwrap_or(0);
-        save_labels_by_rows(path.as_ref(), existing, &self.grid, largest, |row, columns, out| {
-            for run in objects.runs.of_row(row) {
-                let Run { start, end } = objects.runs.runs[run];
-                let (start, end) =
-                    ((start as usize).max(columns.start), (end as usize).min(columns.end));
-                if start < end {
-                    out[start - columns.start..end - columns.start].fill(objects.labels[run]);
-                }
-            }
-        })
+        objects.save(path.as_ref(), existing, &self.grid)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Enter scaled features, many groupings of them and one consensus; leaves a ranking, families of
 //! correlated features, a short list that suffices, and a sentence.
 
-mod suffices;
+pub(crate) mod suffices;
 mod table;
 
 use linfa::traits::Fit;
@@ -110,7 +110,7 @@ pub struct Selection {
     pub chosen: Vec<String>,
     /// Balanced accuracy, out of bag, of a small forest on the short list alone.
     pub balanced_accuracy: f64,
-    /// Number of runs whose own short list was made: all, unless more than ten differ.
+    /// Number of runs (of classes: samples) whose own short list was made: all, unless more than ten differ.
     pub n_runs: usize,
     /// Features that separate the groups only when they take part in making them.
     pub circular: Vec<String>,
@@ -149,38 +149,81 @@ impl Selection {
         let column_ranks = ColumnRanks::of(matrix);
         let strengths: Vec<Vec<f64>> =
             runs.iter().map(|run| column_ranks.strengths(matrix, run.centers.view())).collect();
-        let aucs: Vec<f64> =
-            (0..matrix.ncols()).map(|c| best_auc(column_ranks.column(c), consensus, k)).collect();
-        let medians: Vec<f64> =
-            (0..matrix.ncols()).map(|c| median(strengths.iter().map(|s| s[c]).collect())).collect();
         let held_out = held_out(features, &family_sets, k, &column_ranks, seed)?;
+        let measures = Measures {
+            features,
+            labels: consensus,
+            column_ranks,
+            family_sets,
+            strengths,
+            held_out,
+            kind: Kind { noun: "groups", repeats: "runs" },
+        };
+        let list = |representatives: &[usize], family_sets: &[Vec<usize>]| {
+            suffices::frequencies(features, runs, representatives, family_sets, seed)
+        };
+        measures.rank(list, seed)
+    }
 
-        let mut order: Vec<usize> = (0..matrix.ncols()).collect();
-        order.sort_by(|&a, &b| {
-            medians[b].total_cmp(&medians[a]).then(aucs[b].total_cmp(&aucs[a])).then(a.cmp(&b))
-        });
-        let representatives = representatives(&family_sets, &order);
-        let short_list = suffices::short_list(features, consensus, &representatives, seed)?;
-        let (frequencies, n_judged) =
-            suffices::frequencies(features, runs, &representatives, &family_sets, seed)?;
-        let family_of = |c: usize| family_sets.iter().position(|f| f.contains(&c)).unwrap_or(0);
-        let ranking: Vec<RankedFeature> = order
+    /// Ranks `features` (scaled) of objects whose `classes` 1..k are known, such as annotated ones.
+    ///
+    /// Nothing is circular in classes that a person gave, so nothing is held out; how far the ranking depends on the
+    /// objects at hand is shown by `samples` of their rows, each with every class in it.
+    ///
+    /// # Errors
+    /// No samples, fewer than two classes, or lengths that differ.
+    ///
+    /// # Determinism
+    /// `seed` decides the small forests.
+    pub fn of_classes(
+        features: &Features,
+        classes: &[usize],
+        samples: &[Vec<usize>],
+        seed: u64,
+    ) -> Result<Self> {
+        let k = classes.iter().copied().max().unwrap_or(0);
+        if samples.is_empty() || k < 2 {
+            return Err(Error::data(format!(
+                "{} samples and {k} classes: ranking features takes at least 1 sample and 2 classes",
+                samples.len()
+            )));
+        }
+        if classes.len() != features.n_rows() || classes.contains(&0) {
+            let (n, given) = (features.n_rows(), classes.len());
+            return Err(Error::data(format!(
+                "{given} classes for {n} rows: give one from 1 for each"
+            )));
+        }
+        // What is constant among few objects moves with nothing.
+        let moves = |r: f64| if r.is_nan() { 0.0 } else { r.abs() };
+        let family_sets = families(&spearman(features.matrix()).mapv(moves), FAMILY_CUT);
+        let drawn: Vec<(Features, Vec<usize>)> = samples
             .iter()
-            .map(|&c| RankedFeature {
-                feature: features.names()[c].clone(),
-                column: c,
-                correlation: medians[c],
-                correlation_low: strengths.iter().map(|s| s[c]).fold(f64::INFINITY, f64::min),
-                correlation_high: strengths.iter().map(|s| s[c]).fold(0.0, f64::max),
-                held_out_correlation: held_out[family_of(c)].as_ref().map(|s| s[c]),
-                auc: aucs[c],
-                frequency: frequencies[family_of(c)],
-                family: family_of(c) + 1,
-                representative: representatives.contains(&c),
-                chosen: short_list.columns.contains(&c),
+            .map(|rows| {
+                let classes = rows.iter().map(|&row| classes[row]).collect();
+                (features.select_rows(rows), classes)
             })
             .collect();
-        Ok(Self::conclude(features, ranking, short_list, n_judged))
+        let strengths: Vec<Vec<f64>> = drawn
+            .iter()
+            .map(|(some, classes)| {
+                let centers = Grouping::of(some, classes.clone()).centers;
+                ColumnRanks::of(some.matrix()).strengths(some.matrix(), centers.view())
+            })
+            .collect();
+        let measures = Measures {
+            features,
+            labels: classes,
+            column_ranks: ColumnRanks::of(features.matrix()),
+            held_out: vec![None; family_sets.len()],
+            family_sets,
+            strengths,
+            kind: Kind { noun: "classes", repeats: "samples of the marks" },
+        };
+        let list = |representatives: &[usize], family_sets: &[Vec<usize>]| {
+            suffices::frequencies_in_samples(&drawn, representatives, family_sets, seed)
+        };
+        measures.rank(list, seed)
     }
 
     fn conclude(
@@ -188,6 +231,7 @@ impl Selection {
         ranking: Vec<RankedFeature>,
         short_list: suffices::ShortList,
         n_runs: usize,
+        kind: Kind,
     ) -> Self {
         let chosen: Vec<String> =
             short_list.columns.iter().map(|&c| features.names()[c].clone()).collect();
@@ -205,9 +249,11 @@ impl Selection {
             .min()
             .unwrap_or(0);
         let mut sentence = format!(
-            "{} {} the groups (chosen in {n_always} of {n_runs} runs)",
+            "{} {} the {} (chosen in {n_always} of {n_runs} {})",
             listed(&chosen),
             if chosen.len() == 1 { "separates" } else { "separate" },
+            kind.noun,
+            kind.repeats,
         );
         if !circular.is_empty() {
             sentence += &format!(
@@ -219,6 +265,70 @@ impl Selection {
         let balanced_accuracy = short_list.balanced_accuracy;
         Self { ranking, chosen, balanced_accuracy, n_runs, circular, sentence }
     }
+}
+
+/// What a ranking is made from.
+struct Measures<'a> {
+    features: &'a Features,
+    /// Groups or classes, 1..k.
+    labels: &'a [usize],
+    column_ranks: ColumnRanks,
+    family_sets: Vec<Vec<usize>>,
+    /// `strengths[run][feature]`.
+    strengths: Vec<Vec<f64>>,
+    /// Per family, the strengths without it.
+    held_out: Vec<Option<Vec<f64>>>,
+    kind: Kind,
+}
+
+impl Measures<'_> {
+    /// `frequencies` gives the share of repeats on whose short list each family stands, and the number of repeats,
+    /// for the strongest feature of every family.
+    fn rank(
+        self,
+        frequencies: impl Fn(&[usize], &[Vec<usize>]) -> Result<(Vec<f64>, usize)>,
+        seed: u64,
+    ) -> Result<Selection> {
+        let Self { features, labels, family_sets, strengths, held_out, .. } = &self;
+        let n_features = features.n_features();
+        let k = labels.iter().copied().max().unwrap_or(0);
+        let aucs: Vec<f64> =
+            (0..n_features).map(|c| best_auc(self.column_ranks.column(c), labels, k)).collect();
+        let medians: Vec<f64> =
+            (0..n_features).map(|c| median(strengths.iter().map(|s| s[c]).collect())).collect();
+        let mut order: Vec<usize> = (0..n_features).collect();
+        order.sort_by(|&a, &b| {
+            medians[b].total_cmp(&medians[a]).then(aucs[b].total_cmp(&aucs[a])).then(a.cmp(&b))
+        });
+        let representatives = representatives(family_sets, &order);
+        let short_list = suffices::short_list(features, labels, &representatives, seed)?;
+        let (frequencies, n_judged) = frequencies(&representatives, family_sets)?;
+        let family_of = |c: usize| family_sets.iter().position(|f| f.contains(&c)).unwrap_or(0);
+        let ranking: Vec<RankedFeature> = order
+            .iter()
+            .map(|&c| RankedFeature {
+                feature: features.names()[c].clone(),
+                column: c,
+                correlation: medians[c],
+                correlation_low: strengths.iter().map(|s| s[c]).fold(f64::INFINITY, f64::min),
+                correlation_high: strengths.iter().map(|s| s[c]).fold(0.0, f64::max),
+                held_out_correlation: held_out[family_of(c)].as_ref().map(|s| s[c]),
+                auc: aucs[c],
+                frequency: frequencies[family_of(c)],
+                family: family_of(c) + 1,
+                representative: representatives.contains(&c),
+                chosen: short_list.columns.contains(&c),
+            })
+            .collect();
+        Ok(Selection::conclude(features, ranking, short_list, n_judged, self.kind))
+    }
+}
+
+/// What is separated, and what was repeated, for the sentence.
+#[derive(Clone, Copy)]
+struct Kind {
+    noun: &'static str,
+    repeats: &'static str,
 }
 
 /// A feature that keeps less than half of its correlation when it is left out made the groups itself.

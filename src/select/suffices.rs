@@ -65,6 +65,24 @@ pub fn frequencies(
     Ok((chosen.iter().map(|&n| n as f64 / n_judged as f64).collect(), n_judged))
 }
 
+/// The same for samples of objects whose classes are known: the first ten get a short list.
+pub fn frequencies_in_samples(
+    samples: &[(Features, Vec<usize>)],
+    candidates: &[usize],
+    family_sets: &[Vec<usize>],
+    seed: u64,
+) -> Result<(Vec<f64>, usize)> {
+    let n_judged = samples.len().min(MAX_GROUPINGS);
+    let mut chosen = vec![0usize; family_sets.len()];
+    for (features, classes) in &samples[..n_judged] {
+        let list = greedy(features, classes, candidates, MAX_RUN_ROWS, seed)?;
+        for (count, family) in chosen.iter_mut().zip(family_sets) {
+            *count += usize::from(list.columns.iter().any(|c| family.contains(c)));
+        }
+    }
+    Ok((chosen.iter().map(|&n| n as f64 / n_judged as f64).collect(), n_judged))
+}
+
 fn greedy(
     features: &Features,
     labels: &[usize],
@@ -98,7 +116,7 @@ fn greedy(
 }
 
 /// Balanced accuracy of a small forest on the rows its trees did not see.
-fn out_of_bag_accuracy(features: &Features, labels: &[usize], seed: u64) -> Result<f64> {
+pub(crate) fn out_of_bag_accuracy(features: &Features, labels: &[usize], seed: u64) -> Result<f64> {
     let forest = RandomForest::params()
         .n_trees(25)
         .max_depth(4)
@@ -112,6 +130,10 @@ fn out_of_bag_accuracy(features: &Features, labels: &[usize], seed: u64) -> Resu
             truth.push(label);
             predicted.push(vote);
         }
+    }
+    // Of a handful of rows, every tree may have seen all.
+    if truth.is_empty() {
+        return Ok(0.0);
     }
     Ok(Confusion::of(&truth, &predicted)?.balanced_accuracy())
 }

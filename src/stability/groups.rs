@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::Interval;
 use crate::cluster::agreement::{
-    adjusted_rand, consensus, jaccard_per_cluster, match_labels, pac, pairwise_adjusted_rand,
-    share_moved,
+    Consensus, adjusted_rand, consensus, jaccard_per_cluster, match_labels, pac,
+    pairwise_adjusted_rand, share_differing, vote_on_classes,
 };
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -106,15 +106,35 @@ impl GroupStability {
     /// # Errors
     /// Fewer than two runs, or runs of differing length.
     pub fn of(runs: &[Vec<usize>], subsamples: &[(Vec<usize>, Vec<usize>)]) -> Result<Self> {
-        if runs.len() < 2 {
-            return Err(Error::parameter("runs", runs.len(), "at least 2 to compare"));
-        }
+        check(runs)?;
+        Self::compare(runs, subsamples, consensus(runs)?, match_labels)
+    }
+
+    /// The same of runs whose labels are classes 1..k with a meaning of their own: what another run calls otherwise
+    /// is otherwise, and the classes keep their numbers.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_classes(
+        runs: &[Vec<usize>],
+        subsamples: &[(Vec<usize>, Vec<usize>)],
+    ) -> Result<Self> {
+        check(runs)?;
+        Self::compare(runs, subsamples, vote_on_classes(runs)?, |_, run| Ok(run.to_vec()))
+    }
+
+    /// `named` gives the groups of a run (second) the names of the vote (first).
+    fn compare(
+        runs: &[Vec<usize>],
+        subsamples: &[(Vec<usize>, Vec<usize>)],
+        vote: Consensus,
+        named: impl Fn(&[usize], &[usize]) -> Result<Vec<usize>> + Sync,
+    ) -> Result<Self> {
         let n = runs[0].len();
         let mut aris = vec![0.0; runs.len() * (runs.len() - 1) / 2];
         for (a, b, ari) in pairwise_adjusted_rand(runs)? {
             aris[b * (b - 1) / 2 + a] = ari;
         }
-        let vote = consensus(runs)?;
         let k = vote.labels.iter().copied().max().unwrap_or(0);
         let mut jaccard = vec![0.0; k];
         let mut moved = 0.0;
@@ -123,7 +143,7 @@ impl GroupStability {
             for (group, similarity) in jaccard_per_cluster(&reference, labels)? {
                 jaccard[group - 1] += similarity;
             }
-            moved += share_moved(&reference, labels)?;
+            moved += share_differing(&reference, &named(&reference, labels)?);
         }
         let n_subsamples = subsamples.len().max(1) as f64;
         jaccard.iter_mut().for_each(|sum| *sum /= n_subsamples);
@@ -140,7 +160,7 @@ impl GroupStability {
             n_runs: runs.len(),
             n_subsamples: subsamples.len(),
             ari: Interval::over_pairs(runs.len(), |a, b| aris[b * (b - 1) / 2 + a]),
-            vote_ari: vote_repeats(runs, &vote.labels)?,
+            vote_ari: vote_repeats(runs, &vote.labels, named)?,
             ari_worst: aris.iter().copied().fold(f64::INFINITY, f64::min),
             ambiguous_pairs: pac(runs, AMBIGUOUS.0, AMBIGUOUS.1)?,
             jaccard,
@@ -159,10 +179,21 @@ impl GroupStability {
     }
 }
 
+fn check(runs: &[Vec<usize>]) -> Result<()> {
+    match runs.len() {
+        0 | 1 => Err(Error::parameter("runs", runs.len(), "at least 2 to compare")),
+        _ => Ok(()),
+    }
+}
+
 /// How well the votes of two halves of the runs agree, over [`HALVINGS`] fixed halvings.
-fn vote_repeats(runs: &[Vec<usize>], vote: &[usize]) -> Result<f64> {
+fn vote_repeats(
+    runs: &[Vec<usize>],
+    vote: &[usize],
+    named: impl Fn(&[usize], &[usize]) -> Result<Vec<usize>> + Sync,
+) -> Result<f64> {
     let matched: Vec<Vec<usize>> =
-        runs.par_iter().map(|run| match_labels(vote, run)).collect::<Result<_>>()?;
+        runs.par_iter().map(|run| named(vote, run)).collect::<Result<_>>()?;
     let most = matched.iter().flatten().copied().max().unwrap_or(0);
     let voted = |half: &[usize]| -> Vec<usize> {
         let mut counts = vec![0u32; most + 1];
@@ -217,6 +248,18 @@ mod tests {
         assert_eq!((stability.vote_ari, stability.subsample_differs), (1.0, 0.0));
         assert_eq!(stability.jaccard, [1.0, 1.0]);
         assert_eq!(ClusterGrade::of(0.8), ClusterGrade::Stable);
+    }
+
+    #[test]
+    fn classes_keep_their_names() {
+        let run = vec![2, 2, 2, 1];
+        let renamed = vec![1, 1, 1, 2];
+        let subsample = (vec![0, 1, 2, 3], renamed.clone());
+        let runs = [run.clone(), run.clone(), renamed];
+        let stability = GroupStability::of_classes(&runs, &[subsample]).unwrap();
+        assert_eq!(stability.labels, run);
+        assert!((stability.single_run_differs - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(stability.subsample_differs, 1.0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use conclusion::classifier_agreement;
 pub use groups::{ClusterGrade, GroupStability};
 pub use map::{MapStability, Resolution, ScalePoint, shared_neighbors};
 pub use reliability::{RELIABLE, intraclass_correlation};
-pub use verdict::{Evidence, Light, NULL_LEVEL, Verdict};
+pub use verdict::{Evidence, Learned, Light, NULL_LEVEL, Verdict};
 
 /// A mean over runs with its 95 % interval by the jackknife over runs, never over pairs of runs.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -68,6 +68,22 @@ impl Interval {
 /// ```
 pub fn unseen_share(n_runs: usize) -> f64 {
     1.0 - 0.05f64.powf(1.0 / n_runs.max(1) as f64)
+}
+
+/// The 95 % interval of a share that was seen `right` times in `n` (Wilson, *Probable inference, the law of
+/// succession, and statistical inference*, 1927): it stays inside 0..1 and is right for small `n`.
+///
+/// ```
+/// use polariscope::stability::share_interval;
+/// let (low, high) = share_interval(8, 10);
+/// assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4);
+/// ```
+pub fn share_interval(right: usize, n: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_963_984_540_054;
+    let (n, p) = (n.max(1) as f64, right as f64 / n.max(1) as f64);
+    let (scale, middle) = (1.0 + Z * Z / n, p + Z * Z / (2.0 * n));
+    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::table::{Features, Scale};
 /// Starts of a grouping under another choice: what is asked is what the choice does, not the start.
 const STARTS: usize = 5;
 
-/// What one other choice does to the groups.
+/// What one other choice does to the groups (of classes: shallower trees, or the features of the short list alone).
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupChoice {
     /// The choice: `k = 3`, `scale = robust`, `cluster_on = pca`.
@@ -64,12 +64,13 @@ impl Choices {
         recipe: &Recipe,
     ) -> Result<Self> {
         let mut choices = Self::default();
+        let are_clusters = groups.learning.is_none();
         for k in [groups.k.saturating_sub(1), groups.k + 1] {
-            if k >= 2 && groups.k >= 2 && k < space.n_rows() {
+            if are_clusters && k >= 2 && groups.k >= 2 && k < space.n_rows() {
                 choices.groups.extend(group_choice(format!("k = {k}"), space, k, groups, recipe));
             }
         }
-        for (choice, other) in others.iter().filter(|_| groups.k >= 2) {
+        for (choice, other) in others.iter().filter(|_| are_clusters && groups.k >= 2) {
             choices.groups.extend(group_choice(choice.clone(), other, groups.k, groups, recipe));
         }
         if let Some(umap) = umap {

@@ -53,7 +53,11 @@ impl Outcome {
     }
 
     fn by_group(&self) -> ColorBy {
-        ColorBy::clusters(self.drawn(self.groups.stability.assigned().iter()))
+        let labels = self.drawn(self.groups.stability.assigned().iter());
+        match &self.groups.learning {
+            Some(_) => ColorBy::Groups { name: "class".to_owned(), labels, names: Vec::new() },
+            None => ColorBy::clusters(labels),
+        }
     }
 
     fn histograms(&self) -> figures::Figure {
@@ -65,7 +69,7 @@ impl Outcome {
             .zip(self.raw.matrix().columns())
             .map(|(name, column)| (name.clone(), unit(name), self.drawn(column.iter())))
             .collect();
-        let subtitle = "What was measured, by group.".to_owned();
+        let subtitle = format!("What was measured, by {}.", self.groups.noun());
         figures::histograms(&Histograms { subtitle, features, color: self.by_group() })
     }
 
@@ -133,7 +137,7 @@ impl Outcome {
         let Some(forest) = &self.forest else { return Vec::new() };
         let explained = self.raw.select_rows(&forest.shap_rows);
         let mut shap = Shap::of(&forest.shap, explained.matrix(), 0);
-        shap.output = format!("group {}", shap.output);
+        shap.output = format!("{} {}", self.groups.noun(), shap.output);
         let families = self.families();
         let by_family = || figures::shap_families(&ShapFamilies::of(&shap, &families));
         let mut drawn = vec![("shap", figures::shap_bar(&shap))];

@@ -3,7 +3,7 @@
 use linfa::traits::Fit;
 use ndarray::Array2;
 
-use super::{Groups, Recipe};
+use super::{Groups, Learning, Recipe};
 use crate::cluster::{ChoiceOfK, KMeans, Null, choose_k, silhouette, single_population};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -38,6 +38,8 @@ pub struct Grouped {
     pub stability: GroupStability,
     /// Whether one population explains the table as well; `None` for a single group.
     pub null: Option<Null>,
+    /// Where the groups are classes learned from marks: the marks, and how well. They keep their order.
+    pub learning: Option<Learning>,
 }
 
 impl Grouped {
@@ -100,12 +102,18 @@ impl Grouped {
             inertia: best.map_or(0.0, KMeans::inertia),
             silhouette,
             null,
+            learning: None,
             distances: distances(space, &centers),
             runs: labels.into_iter().map(|labels| Grouping::of(features, labels)).collect(),
             stability,
         };
         progress.report(1, 1);
         Ok(outcome)
+    }
+
+    /// What a group is called: a class, where a person gave it.
+    pub(super) fn noun(&self) -> &'static str {
+        if self.learning.is_some() { "class" } else { "group" }
     }
 
     /// Rows assigned to each group, in group order.
@@ -118,7 +126,7 @@ impl Grouped {
 }
 
 /// Euclidean distance of every row to every centre.
-fn distances(space: &Features, centers: &Array2<f64>) -> Array2<f64> {
+pub(super) fn distances(space: &Features, centers: &Array2<f64>) -> Array2<f64> {
     let matrix = space.matrix();
     Array2::from_shape_fn((space.n_rows(), centers.nrows()), |(row, group)| {
         let squares = matrix

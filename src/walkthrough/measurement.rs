@@ -184,11 +184,16 @@ fn regrouped(
     outcome: &Outcome,
 ) -> Result<Option<f64>> {
     let Recipe { seed, scale, cluster_on, .. } = outcome.recipe;
-    if groups.k < 2 || cluster_on != super::ClusterOn::Features || kept.len() <= groups.k {
+    let is_in_features = groups.learning.is_some() || cluster_on == super::ClusterOn::Features;
+    if groups.k < 2 || !is_in_features || kept.len() <= groups.k {
         return Ok(None);
     }
     let rows = table.select(ndarray::Axis(0), kept);
-    let features = Features::new(rows, outcome.raw.names().to_vec())?.scaled(scale)?;
+    let features = Features::new(rows, outcome.raw.names().to_vec())?;
+    if let Some(learning) = &groups.learning {
+        return learning.moved_by(&features, kept, &groups.stability.labels, &outcome.recipe);
+    }
+    let features = features.scaled(scale)?;
     let seed = Seed::new(seed).child("measurement", 0).value();
     let Ok(found) = KMeans::params(groups.k).n_init(STARTS).seed(seed).fit(&features) else {
         return Ok(None);

@@ -1,7 +1,8 @@
 //! The main job: a [`Recipe`] run from a table to an [`Outcome`], which writes itself as a folder.
 //!
 //! Table -> features -> explained variance -> maps -> groups -> features that separate them -> forest,
-//! and at every step how far it can be trusted.
+//! and at every step how far it can be trusted. With an annotation the groups are classes that a person marked, and
+//! a forest learns them.
 
 mod choices;
 mod figures;
@@ -9,6 +10,7 @@ mod folder;
 mod groups;
 mod machine;
 mod maps;
+mod marks;
 mod measurement;
 mod page;
 mod recipe;
@@ -17,10 +19,13 @@ mod summary;
 mod tables;
 mod trust;
 
+use std::collections::BTreeMap;
+
 use linfa::traits::Fit;
 use ndarray::Array2;
 
-use crate::classify::{Model, RandomForest};
+use crate::apoc::annotated_objects;
+use crate::classify::Model;
 use crate::embed::{ExplainedVariance, Pca};
 use crate::error::{Error, Result};
 use crate::explain::{Shap, TreeShap};
@@ -35,6 +40,7 @@ pub use folder::check_folder;
 pub use groups::Grouped;
 pub use machine::Machine;
 pub use maps::{TsneMap, UmapRuns};
+pub use marks::{Learning, Marks};
 pub use measurement::{Measurement, Reliability, Variant};
 pub use recipe::{ClusterOn, Groups, Map, Recipe, Start};
 
@@ -113,7 +119,8 @@ pub struct Outcome {
     pub selection: Option<Selection>,
     /// The classifier that repeats the grouping; `None` when there is one group only.
     pub forest: Option<Classifier>,
-    /// How far classifiers trained on different runs agree (Cohen's kappa); `None` when there is one group only.
+    /// How far classifiers trained on different runs agree (Cohen's kappa); `None` when there is one group only, and
+    /// of classes.
     pub conclusion: Option<Interval>,
     /// Whether the number of threads enters the result.
     pub machine: Option<Machine>,
@@ -163,10 +170,56 @@ impl Outcome {
         recipe: &Recipe,
         progress: impl Fn(Step) -> Progress,
     ) -> Result<Self> {
+        if recipe.annotation {
+            return Err(Error::parameter("annotation", true, "given with the annotation itself")
+                .help(
+                    "use Outcome::annotated, or explore TABLE --labels L.tif --annotation A.tif",
+                ));
+        }
+        Self::run(name, table, recipe, None, progress)
+    }
+
+    /// The same with classes in place of clusters: of the objects of `labels`, whose labels are the keys of the
+    /// table, those that `annotation` marks with 1, 2, .. teach a forest the class of the others. The largest mark
+    /// on an object is its class; 0 says nothing.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); images of different shape, a table without a key, no marked object, one class only, or a
+    /// class with a single marked object.
+    ///
+    /// # Determinism
+    /// As [`of`](Self::of).
+    pub fn annotated(
+        name: &str,
+        table: Table,
+        recipe: &Recipe,
+        labels: &LabelImage,
+        annotation: &LabelImage,
+        progress: impl Fn(Step) -> Progress,
+    ) -> Result<Self> {
+        let marked = annotated_objects(labels, annotation)?;
+        let recipe = Recipe { annotation: true, ..recipe.clone() };
+        Self::run(name, table, &recipe, Some(&marked), progress)
+    }
+
+    fn run(
+        name: &str,
+        table: Table,
+        recipe: &Recipe,
+        marked: Option<&BTreeMap<u32, u32>>,
+        progress: impl Fn(Step) -> Progress,
+    ) -> Result<Self> {
         let length_unit = table.length_unit.as_deref();
         let columns = Columns::chosen(&table.frame, recipe.selection())?.in_lengths(length_unit);
         let raw = Features::from_columns(&table.frame, &columns)?;
         check(&raw, recipe)?;
+        let marks = match marked {
+            Some(marked) => {
+                check_key(&columns, "--annotation")?;
+                Some(Marks::of(marked, &tables::keys(&table, &columns, raw.rows()))?)
+            }
+            None => None,
+        };
         progress(Step::Table).report(1, 1);
         let summaries = describe_in(&table.frame, length_unit);
         let scaler = Scaler::fit(&raw, recipe.scale);
@@ -186,22 +239,35 @@ impl Outcome {
             (ClusterOn::Umap, Some(umap)) => umap.as_features()?,
             _ => features.clone(),
         };
-        let groups = Grouped::find(&space, &features, recipe, &progress(Step::Groups))?;
+        let grouping = progress(Step::Groups);
+        let groups = match marks {
+            Some(marks) => Grouped::learn(&raw, &features, marks, recipe, &grouping)?,
+            None => Grouped::find(&space, &features, recipe, &grouping)?,
+        };
 
         progress(Step::Select).report(1, 1);
         let (mut selection, mut forest, mut conclusion) = (None, None, None);
         if groups.k > 1 {
             let vote = &groups.stability.labels;
-            let chosen = Selection::of(&features, &groups.runs, vote, recipe.seed)?;
             forest = Some(Classifier::grow(&raw, &groups, recipe, progress(Step::Forest))?);
-            let runs: Vec<&[usize]> = groups.runs.iter().map(|run| run.labels.as_slice()).collect();
-            conclusion = Some(classifier_agreement(&raw, &runs, vote, recipe.seed)?);
-            selection = Some(chosen);
+            selection = Some(if let Some(learning) = &groups.learning {
+                learning.selection(&features, recipe.seed)?
+            } else {
+                let runs: Vec<&[usize]> =
+                    groups.runs.iter().map(|run| run.labels.as_slice()).collect();
+                conclusion = Some(classifier_agreement(&raw, &runs, vote, recipe.seed)?);
+                Selection::of(&features, &groups.runs, vote, recipe.seed)?
+            });
         }
         progress(Step::Doubts).report(1, 1);
         let machine = Machine::check(&features, recipe, groups.k);
         let others = choices::other_spaces(&raw, &features, &above_noise, recipe)?;
-        let choices = Choices::try_out(&space, &others, &features, &groups, umap.as_ref(), recipe)?;
+        let mut choices =
+            Choices::try_out(&space, &others, &features, &groups, umap.as_ref(), recipe)?;
+        if let (Some(learning), Some(selection)) = (&groups.learning, &selection) {
+            let reported = &groups.stability.labels;
+            choices.groups = learning.choices(&raw, selection, reported, recipe)?;
+        }
         let verdict = trust::verdict(&groups, selection.as_ref(), forest.as_ref(), None);
         Ok(Self {
             name: name.to_owned(),
@@ -260,10 +326,7 @@ impl Outcome {
     /// # Errors
     /// A table without a key, or one none of whose keys is in the image.
     pub fn with_labels(mut self, labels: LabelImage) -> Result<Self> {
-        let Some(key) = self.columns.key() else {
-            return Err(Error::data("no column says which label a row belongs to")
-                .help("add the column `label`, or leave out --labels"));
-        };
+        let key = check_key(&self.columns, "--labels")?;
         let known = labels.labels();
         let all: Vec<usize> = (0..self.features.n_rows()).collect();
         if !self.keys(&all).iter().any(|key| known.binary_search(key).is_ok()) {
@@ -291,6 +354,14 @@ impl Outcome {
         let outcome = self.with_measurement(&labels, &channels)?.with_labels(labels)?;
         Ok(Self { image: channels.into_iter().next().map(|(_, image)| image), ..outcome })
     }
+}
+
+/// The column that joins rows and labels.
+fn check_key<'a>(columns: &'a Columns, flag: &str) -> Result<&'a str> {
+    columns.key().ok_or_else(|| {
+        Error::data("no column says which label a row belongs to")
+            .help(format!("add the column `label`, or leave out {flag}"))
+    })
 }
 
 /// Refuses early what no step could answer.
@@ -333,19 +404,20 @@ fn components(pca: &Pca, variance: &ExplainedVariance) -> Result<Features> {
 
 impl Classifier {
     fn grow(raw: &Features, groups: &Grouped, recipe: &Recipe, progress: Progress) -> Result<Self> {
-        // Objects whose group is not decided teach nothing about groups, unless there would be no groups without.
+        // Objects whose group is not decided teach nothing about groups, unless there would be no groups without;
+        // of classes, only the marks teach.
         let stability = &groups.stability;
-        let mut labels = stability.assigned();
+        let mut labels = match &groups.learning {
+            Some(learning) => learning.marks.classes.clone(),
+            None => stability.assigned(),
+        };
         if (1..=groups.k).any(|group| !labels.contains(&group)) {
             labels.clone_from(&stability.labels);
         }
         let decided: Vec<usize> = (0..raw.n_rows()).filter(|&row| labels[row] > 0).collect();
         labels.retain(|&label| label > 0);
-        let forest = RandomForest::params()
-            .n_trees(recipe.n_trees)
-            .max_depth(recipe.max_depth)
-            .min_samples_leaf(recipe.min_samples_leaf)
-            .seed(recipe.seed)
+        let forest = recipe
+            .forest()
             .progress(progress)
             .fit(&raw.select_rows(&decided).labelled(&labels)?)?;
         let step = raw.n_rows().div_ceil(MAX_EXPLAINED_ROWS).max(1);

@@ -1,7 +1,7 @@
 //! The page of the walk-through: the story of the outcome, each part with what it does not show.
 
-use super::Outcome;
 use super::trust::percent;
+use super::{Learning, Outcome};
 use crate::embed::procrustes;
 use crate::error::Result;
 use crate::image::{IntensityImage, LabelImage};
@@ -9,7 +9,6 @@ use crate::report::figures::Figure;
 use crate::report::{Column, Explorer, LabelLayer, Report, Section, count, significant};
 use crate::select::FAMILY_CUT;
 use crate::stability::{ClusterGrade, Light, RELIABLE, unseen_share};
-use crate::table::numbers_of;
 
 /// Runs that the slider steps through, at most.
 const MAX_RUNS: usize = 10;
@@ -84,19 +83,29 @@ impl Outcome {
         }
         sections.push(with(self.groups_section(), &["stability"]));
         if let Some(selection) = &self.selection {
-            let section = Section::new("Features that separate the groups")
+            let (nouns, doubt) = match &self.groups.learning {
+                None => (
+                    "groups",
+                    "Groups made from a feature always correlate with it. The column held_out_correlation in features.csv is what is left when its family takes no part in the grouping.",
+                ),
+                Some(_) => (
+                    "classes",
+                    "Ranked on the marked objects alone, since the classes of the others were made from these features. With few marks another feature may do as well: the column frequency in features.csv says how often each is chosen when a fifth of the marks is left out.",
+                ),
+            };
+            let section = Section::new(format!("Features that separate the {nouns}"))
                 .says(format!(
-                    "A small forest that sees only {} tells the groups apart with {:.0} % balanced accuracy, out of bag.",
+                    "A small forest that sees only {} tells the {nouns} apart with {:.0} % balanced accuracy, out of bag.",
                     selection.chosen.join(", "),
                     100.0 * selection.balanced_accuracy
                 ))
-                .doubt("Groups made from a feature always correlate with it. The column held_out_correlation in features.csv is what is left when its family takes no part in the grouping.");
+                .doubt(doubt);
             sections.push(with(section, &["ranking", "histograms"]));
         }
         if let Some(sentence) = self.forest_sentence() {
             let mut section = Section::new("A classifier that gives the same answer every time")
                 .says(format!("The forest {sentence}."))
-                .says("Points right of zero speak for group 1, points left of it against; colour is the value of the feature.");
+                .says(format!("Points right of zero speak for {} 1, points left of it against; colour is the value of the feature.", self.groups.noun()));
             if let Some(sentence) = self.dilution_sentence() {
                 section = section.says(sentence);
             }
@@ -254,7 +263,7 @@ impl Outcome {
             ),
             row(
                 "sample",
-                format!("{samples} times 80 % of the objects"),
+                format!("{samples} times 80 % of the {}", self.sampled()),
                 Some(stability.subsample_differs),
             ),
         ];
@@ -271,6 +280,7 @@ impl Outcome {
 
     fn groups_section(&self) -> Section {
         let stability = &self.groups.stability;
+        let noun = self.groups.noun();
         let rows = self
             .groups
             .sizes()
@@ -292,9 +302,26 @@ impl Outcome {
                 ]
             })
             .collect();
-        Section::new("Groups, and whether they are there")
+        let (heading, doubt) = match &self.groups.learning {
+            None => (
+                "Groups, and whether they are there",
+                "K-means looks for round groups of like size and cuts other shapes apart; whether the groups mean anything, only new images can tell.",
+            ),
+            Some(_) => (
+                "Classes, and whether they can be learned",
+                "Every object gets one of the marked classes, also one of a kind that nobody marked; the accuracy is that on the marked objects, which may be easier than the others.",
+            ),
+        };
+        let mut section = Section::new(heading)
             .says(format!("{}.", self.groups_sentence()))
-            .table(["group", "objects", "Jaccard over subsamples", "which is"], rows)
+            .table([noun, "objects", "Jaccard over subsamples", "which is"], rows);
+        if let Some(learning) = &self.groups.learning {
+            let (head, rows) = confusion(learning);
+            section = section
+                .says("Marked objects (rows) and the class that forests give them which have not seen their marks (columns):")
+                .table(head, rows);
+        }
+        section
             .says(format!(
                 "A single run would have placed {:.1} % of the objects differently from the vote of all runs; {} objects change sides in at least one run in twenty.",
                 100.0 * stability.single_run_differs,
@@ -307,11 +334,9 @@ impl Outcome {
                     count(n)
                 ),
             })
-            .table(["source", "what was changed", "objects that change group"], self.doubts_table())
+            .table(["source", "what was changed", &format!("objects that change {noun}")], self.doubts_table())
             .doubt(match self.verdict.light {
-                Light::Green => "K-means looks for round groups of like size and cuts other shapes \
-                                 apart; whether the groups mean anything, only new images can tell."
-                    .to_owned(),
+                Light::Green => doubt.to_owned(),
                 _ => format!("{}.", capitalised(&self.verdict.reason)),
             })
     }
@@ -364,24 +389,18 @@ impl Outcome {
             runs,
         })
     }
+}
 
-    /// The key of each analysed row, or its line in the table when the keys are not whole numbers.
-    pub(super) fn keys(&self, rows: &[usize]) -> Vec<u32> {
-        let lines = || rows.iter().map(|&row| self.features.rows()[row] as u32 + 1).collect();
-        let Some(values) = self.columns.key().and_then(|key| numbers_of(&self.table.frame, key))
-        else {
-            return lines();
-        };
-        let keys: Option<Vec<u32>> = rows
-            .iter()
-            .map(|&row| {
-                let key = values[self.features.rows()[row]];
-                (key >= 0.0 && key.fract() == 0.0 && key <= f64::from(u32::MAX))
-                    .then_some(key as u32)
-            })
-            .collect();
-        keys.unwrap_or_else(lines)
-    }
+/// Marked classes beside held-out answers, as a table.
+fn confusion(learning: &Learning) -> (Vec<String>, Vec<Vec<String>>) {
+    let named = |label: &usize| format!("class {label}");
+    let labels = &learning.held_out.labels;
+    let head = std::iter::once("marked as".to_owned()).chain(labels.iter().map(named)).collect();
+    let rows = labels.iter().zip(learning.held_out.counts.outer_iter());
+    let rows = rows.map(|(label, counts)| {
+        std::iter::once(named(label)).chain(counts.iter().map(u64::to_string)).collect()
+    });
+    (head, rows.collect())
 }
 
 /// A plane of labels for the linked view, with the image under it; stacks are not shown.

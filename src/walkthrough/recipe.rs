@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::classify::{ForestParams, RandomForest};
 use crate::embed::umap::{Init, Umap, UmapParams};
 use crate::error::{Error, Result};
 use crate::table::{Columns, Scale, Selection};
@@ -45,6 +46,10 @@ pub struct Recipe {
     pub cluster_on: ClusterOn,
     /// Number of groups.
     pub k: Groups,
+    /// Whether the groups are classes learned from an annotation, given beside the recipe, in place of clusters;
+    /// `cluster_on` and `k` then do not count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub annotation: bool,
     /// Number of maps that differ by their seed only; `None` is 20, 10 above 20,000 rows and 5
     /// above 100,000.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +84,7 @@ impl Default for Recipe {
             perplexity: None,
             cluster_on: ClusterOn::Features,
             k: Groups::Auto,
+            annotation: false,
             runs: None,
             cluster_runs: 50,
             subsamples: 50,
@@ -241,6 +247,15 @@ impl Recipe {
             Some(n_epochs) => params.n_epochs(n_epochs),
             None => params,
         }
+    }
+
+    /// The forest it asks for.
+    pub(super) fn forest(&self) -> ForestParams<RandomForest> {
+        RandomForest::params()
+            .n_trees(self.n_trees)
+            .max_depth(self.max_depth)
+            .min_samples_leaf(self.min_samples_leaf)
+            .seed(self.seed)
     }
 
     /// Number of maps for a table of `n_rows`.

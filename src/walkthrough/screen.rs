@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Outcome;
+use super::{Learning, Outcome};
 use crate::report::count;
 use crate::report::screen::{FeatureRow, Screen, Style};
 use crate::stability::NULL_LEVEL;
@@ -35,7 +35,7 @@ impl Outcome {
 
     /// The screen of the non-determinism report alone.
     pub fn stability_screen(&self, style: Style) -> String {
-        let repeated = ["PCA", "UMAP", "K-means", "Features"];
+        let repeated = ["PCA", "UMAP", "K-means", "Classes", "Features"];
         let screen = Screen {
             title: vec![self.name.clone(), format!("{} objects", count(self.features.n_rows()))],
             findings: self
@@ -69,7 +69,8 @@ impl Outcome {
         let mut findings = vec![("PCA".to_owned(), self.variance_sentence())];
         findings.extend(self.umap_sentence().map(|s| ("UMAP".to_owned(), s)));
         findings.extend(self.tsne_sentence().map(|s| ("t-SNE".to_owned(), s)));
-        findings.push(("K-means".to_owned(), self.groups_sentence()));
+        let way = if self.groups.learning.is_some() { "Classes" } else { "K-means" };
+        findings.push((way.to_owned(), self.groups_sentence()));
         findings
             .extend(self.selection.as_ref().map(|s| ("Features".to_owned(), s.sentence.clone())));
         findings.extend(self.forest_sentence().map(|s| ("Forest".to_owned(), s)));
@@ -144,6 +145,9 @@ impl Outcome {
 
     pub(super) fn groups_sentence(&self) -> String {
         let groups = &self.groups;
+        if let Some(learning) = &groups.learning {
+            return learning.sentence(&groups.stability);
+        }
         let (Some(silhouette), Some(null)) = (groups.silhouette, &groups.null) else {
             return "k = 1: one group, nothing to compare".to_owned();
         };
@@ -172,6 +176,9 @@ impl Outcome {
 
     pub(super) fn forest_sentence(&self) -> Option<String> {
         let forest = self.forest.as_ref()?;
+        if let Some(learning) = &self.groups.learning {
+            return Some(learning.forest_sentence(forest.oob_accuracy));
+        }
         Some(format!(
             "reproduces the groups: {:.0} % out of bag; the same answer every time it is applied",
             100.0 * forest.oob_accuracy
@@ -187,6 +194,7 @@ impl Outcome {
                 count(self.table.frame.height()),
             ));
         }
+        notes.extend(self.groups.learning.iter().flat_map(Learning::notes));
         notes.extend(self.unreliable_sentence());
         notes
     }

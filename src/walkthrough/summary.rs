@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Classifier, Outcome};
+use super::{Classifier, Learning, Outcome};
 use crate::error::{Error, Result};
 use crate::stability::unseen_share;
 
@@ -39,6 +39,7 @@ impl Outcome {
             "umap": self.umap_json(),
             "tsne": self.tsne_json(),
             "clusters": self.groups_json(),
+            "annotation": self.groups.learning.as_ref().map(Learning::json),
             "selection": self.selection,
             "forest": self.forest.as_ref().map(|f| self.forest_json(f)).transpose()?,
             "trust": self.trust_json(),
@@ -64,6 +65,7 @@ impl Outcome {
             "pca",
             "umap",
             "clusters",
+            "annotation",
             "selection",
             "trust",
         ];

@@ -6,11 +6,37 @@ use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use super::Outcome;
 use crate::error::Result;
 use crate::select::ranking_frame;
-use crate::table::{label_column, optional_column, with_columns, with_values};
+use crate::table::{
+    Columns, Table, label_column, numbers_of, optional_column, with_columns, with_values,
+};
+
+/// The key of each of these rows of the table, or its line when the keys are not whole numbers.
+pub(super) fn keys(table: &Table, columns: &Columns, rows: &[usize]) -> Vec<u32> {
+    let lines = || rows.iter().map(|&row| row as u32 + 1).collect();
+    let Some(values) = columns.key().and_then(|key| numbers_of(&table.frame, key)) else {
+        return lines();
+    };
+    let whole = |row: &usize| {
+        let key = values[*row];
+        (key >= 0.0 && key.fract() == 0.0 && key <= f64::from(u32::MAX)).then_some(key as u32)
+    };
+    let keys: Option<Vec<u32>> = rows.iter().map(whole).collect();
+    keys.unwrap_or_else(lines)
+}
 
 impl Outcome {
+    /// The key of each of these rows of the analysis.
+    pub(super) fn keys(&self, rows: &[usize]) -> Vec<u32> {
+        let rows: Vec<usize> = rows.iter().map(|&row| self.features.rows()[row]).collect();
+        keys(&self.table, &self.columns, &rows)
+    }
+
     /// Every input row in input order with every input column, plus coordinates, groups and how
     /// stable each object is. Rows that were left out have empty results and cluster 0.
+    ///
+    /// With an annotation, `annotation` is the class that an object is marked with (0: none) and `cluster` that class,
+    /// or what most forests say of an object without a mark; `cluster_confidence` is their share.
+    /// `predicted_cluster` is what the written model says, of marked objects too.
     ///
     /// # Errors
     /// Only through a fault in the table library.
@@ -41,6 +67,8 @@ impl Outcome {
             labels("cluster", &stability.assigned()),
             numbers("cluster_confidence", &stability.confidence),
         ];
+        let learning = self.groups.learning.as_ref();
+        columns.extend(learning.map(|l| labels("annotation", &l.marks.classes)));
         columns.extend(self.forest.as_ref().map(|f| labels("predicted_cluster", &f.predicted)));
         // Per object: how much of its neighbourhood returns on another map.
         columns.extend(self.umap.as_ref().map(|u| numbers("stability", &u.stability.objects)));

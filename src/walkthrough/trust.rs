@@ -6,7 +6,7 @@ use super::{Classifier, Grouped, Measurement, Outcome};
 use crate::cluster::Null;
 use crate::report::count;
 use crate::select::Selection;
-use crate::stability::{Evidence, NULL_LEVEL, RELIABLE, Verdict, unseen_share};
+use crate::stability::{Evidence, Learned, NULL_LEVEL, RELIABLE, Verdict, unseen_share};
 
 /// The verdict on the groups; `moved` is the share of objects that measuring again puts elsewhere.
 pub(super) fn verdict(
@@ -36,6 +36,16 @@ pub(super) fn verdict(
             .map(|selection| selection.circular.clone())
             .unwrap_or_default(),
         measurement: moved,
+        learned: groups.learning.as_ref().map(|learning| {
+            let (n_right, n_marked) = learning.right();
+            Learned {
+                n_marked,
+                n_right,
+                balanced_accuracy: learning.held_out.balanced_accuracy(),
+                chance_p: learning.chance_p(),
+                sample: groups.stability.subsample_differs,
+            }
+        }),
     })
 }
 
@@ -74,7 +84,7 @@ impl Outcome {
             (source, None) => format!("{source} not known"),
         };
         let parts: Vec<String> = self.doubts().iter().map(part).collect();
-        format!("objects that change group, by source: {}", parts.join(", "))
+        format!("objects that change {}, by source: {}", self.groups.noun(), parts.join(", "))
     }
 
     /// Every source with what was done and what came of it, for the screen of the report alone.
@@ -88,6 +98,7 @@ impl Outcome {
             lines.push(line("Machine", format!("{same} on {a}, {b} and {c} threads ({print})")));
         }
         let stability = &self.groups.stability;
+        let noun = self.groups.noun();
         if self.groups.k > 1 {
             let kappa = self.conclusion.map_or(String::new(), |kappa| {
                 format!("; classifiers trained on different runs agree (kappa {:.2})", kappa.value)
@@ -102,13 +113,14 @@ impl Outcome {
             ));
             let weakest = stability.jaccard.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
             let weakest = weakest.map_or(String::new(), |(group, jaccard)| {
-                format!("; weakest is group {} (Jaccard {jaccard:.2})", group + 1)
+                format!("; weakest is {noun} {} (Jaccard {jaccard:.2})", group + 1)
             });
             lines.push(line(
                 "Sample",
                 format!(
-                    "{} times 80 % of the objects: {} change group{weakest}",
+                    "{} times 80 % of the {}: {} change {noun}{weakest}",
                     stability.n_subsamples,
+                    self.sampled(),
                     percent(stability.subsample_differs)
                 ),
             ));
@@ -118,7 +130,7 @@ impl Outcome {
             .choices
             .groups
             .iter()
-            .map(|choice| format!("{}: {} change group", choice.choice, percent(choice.moved)))
+            .map(|choice| format!("{}: {} change {noun}", choice.choice, percent(choice.moved)))
             .collect();
         choices.extend(self.choices.map.iter().map(|choice| {
             format!(
@@ -134,6 +146,11 @@ impl Outcome {
         lines
     }
 
+    /// What is drawn again where the sample is in doubt.
+    pub(super) fn sampled(&self) -> &'static str {
+        if self.groups.learning.is_some() { "marks" } else { "objects" }
+    }
+
     /// What measuring again did.
     pub(super) fn measurement_sentence(&self) -> String {
         let Some(measurement) = &self.measurement else {
@@ -143,7 +160,9 @@ impl Outcome {
             .variants
             .iter()
             .map(|variant| match variant.moved {
-                Some(share) => format!("{}: {} change group", variant.change, percent(share)),
+                Some(share) => {
+                    format!("{}: {} change {}", variant.change, percent(share), self.groups.noun())
+                }
                 None => format!("{}: {} objects vanish", variant.change, variant.n_lost),
             })
             .collect();

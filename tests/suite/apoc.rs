@@ -4,8 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use polariscope::apoc::{FeatureSpec, feature_images};
-use polariscope::image::{IntensityImage, LabelImage};
+use polariscope::apoc::{
+    Classifier, FeatureSpec, Kind, ObjectSegmenter, PixelClassifier, PixelPrediction,
+    ProbabilityMapper, feature_images,
+};
+use polariscope::image::{Grid, IntensityImage, LabelImage, Pixels};
+use polariscope::output::Existing;
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -83,10 +87,81 @@ fn another_reader_finds_the_same_classes() {
         let pixel: Vec<f32> = planes.iter().map(|plane| plane[i]).collect();
         assert_eq!(found.pixels()[i], class_of(&cl, &pixel), "pixel {i}");
     }
-    // The same model by way of JSON.
-    done(&here, &["apoc", "convert", "model.cl", "-o", "model.json"]);
-    done(&here, &["apoc", "convert", "model.json", "-o", "again.cl"]);
-    assert_eq!(fs::read_to_string(here.join("again.cl")).unwrap(), cl);
+    // The same model by way of the other languages, in every direction.
+    let names = ["model.cl", "model.json", "model.wgsl"];
+    for from in names {
+        for to in names.iter().filter(|to| **to != from) {
+            done(&here, &["apoc", "convert", from, "-o", to, "--overwrite"]);
+            done(&here, &["apoc", "convert", to, "-o", "again.cl", "--overwrite"]);
+            assert_eq!(fs::read_to_string(here.join("again.cl")).unwrap(), cl, "{from} to {to}");
+        }
+    }
+    done(
+        &here,
+        &["apoc", "predict", "model.wgsl", "--image", &dataset("blobs.tif"), "-o", "again.tif"],
+    );
+    assert_eq!(
+        fs::read(here.join("again.tif")).unwrap(),
+        fs::read(here.join("classes.tif")).unwrap()
+    );
+}
+
+/// Files that are written while their pixels are found, beside those that were held whole: several bands of tiles, and
+/// of layers.
+#[test]
+fn what_is_written_by_bands_is_what_would_be_written_whole() {
+    let here = folder("apoc_bands");
+    let image = |shape: &[usize]| {
+        let grid = Grid::new(shape).unwrap();
+        let values = (0..grid.n_pixels()).map(|i| (i / 300 * 71 % 251) as u8).collect();
+        [IntensityImage::new(grid, Pixels::U8(values)).unwrap()]
+    };
+    // A row of 66 tiles is a band, and so are 64 layers.
+    let (wide, deep) = (image(&[600, 33_500]), image(&[70, 9, 11]));
+    for images in [&wide, &deep] {
+        let marks = images[0].pixels().to_f64();
+        let marks = marks.iter().enumerate();
+        let marks = marks
+            .map(|(i, v)| if i % 97 == 0 && i < 99_000 { 1 + u32::from(*v > 125.0) } else { 0 });
+        let marks = LabelImage::new(images[0].grid().clone(), marks.collect()).unwrap();
+        let spec = "original";
+        let mut pixels = PixelClassifier::params(spec).unwrap().n_trees(5);
+        let mut objects = ObjectSegmenter::params(spec).unwrap().n_trees(5);
+        let mut shares = ProbabilityMapper::params(spec).unwrap().n_trees(5);
+        pixels.add(images, &marks).unwrap();
+        objects.add(images, &marks).unwrap();
+        shares.add(images, &marks).unwrap();
+        let (pixels, objects) = (pixels.fit().unwrap(), objects.fit().unwrap());
+        let shares = shares.fit().unwrap();
+        let models: [&Classifier; 3] = [&pixels, &objects, &shares];
+        for model in models.into_iter().take(if images[0].shape().len() == 2 { 1 } else { 3 }) {
+            let prediction = PixelPrediction::in_memory(model, images).unwrap();
+            for name in ["image.tif", "image.npy"] {
+                let (bands, whole) = (here.join(format!("bands_{name}")), here.join(name));
+                let written = prediction.save(&bands, Existing::Overwrite).unwrap();
+                let counted: u64 = written.pixels.iter().sum();
+                if model.kind() == Kind::ProbabilityMapper {
+                    let image = prediction.probabilities().unwrap();
+                    image.save(&whole, Existing::Overwrite).unwrap();
+                    assert_eq!(written.sum, image.pixels().to_f64().iter().fold(0.0, |s, p| s + p));
+                } else {
+                    let labels = prediction.labels().unwrap();
+                    labels.save(&whole, Existing::Overwrite).unwrap();
+                    assert_eq!(counted as usize, images[0].grid().n_pixels());
+                    assert_eq!(written.pixels.len(), labels.max_label() as usize + 1);
+                }
+                assert!(
+                    fs::read(bands).unwrap() == fs::read(whole).unwrap(),
+                    "{} {name}",
+                    model.kind()
+                );
+            }
+        }
+        let prediction = PixelPrediction::in_memory(models[0], images).unwrap();
+        prediction.save(here.join("image.zarr"), Existing::Overwrite).unwrap();
+        let stored = LabelImage::open(here.join("image.zarr")).unwrap();
+        assert!(stored.pixels() == prediction.labels().unwrap().pixels());
+    }
 }
 
 /// `EXPLORE_APOC` is a Python with apoc 0.12 and an OpenCL device; see tests/reference/predict_apoc.py.
@@ -124,6 +199,17 @@ fn wrong_calls_are_told_what_is_right() {
         &[&train[..], &["--annotation", &marks, "--features", "gausian_blur=1"]].concat(),
         "gausian_blur",
     );
+    let nothing = LabelImage::new(Grid::new(&[300, 300]).unwrap(), vec![0; 90_000]).unwrap();
+    nothing.save(here.join("nothing.tif"), Existing::Overwrite).unwrap();
+    refused(&here, &[&train[..], &["--annotation", "nothing.tif"]].concat(), "marks nothing");
+    refused(&here, &[&train[..], &["--annotation", "missing.tif"]].concat(), "missing.tif");
+    let objects = ["apoc", "train", "object-classifier", "--labels", &labels, "-o", "x.cl"];
+    refused(&here, &[&objects[..], &["--annotation", "nothing.tif"]].concat(), "marks nothing");
+    refused(
+        &here,
+        &[&objects[..], &["--annotation", &marks, "--features", "aera"]].concat(),
+        "did you mean `area`",
+    );
     fs::write(here.join("short.cl"), &fs::read_to_string(here.join("model.cl")).unwrap()[..2000])
         .unwrap();
     refused(
@@ -135,4 +221,32 @@ fn wrong_calls_are_told_what_is_right() {
     let ignored = ["--annotation", &marks, "--features", "original gaussian_blur", "--overwrite"];
     let output = explore(&here, &[&train[..], &ignored].concat());
     assert!(String::from_utf8_lossy(&output.stderr).contains("`gaussian_blur` is no feature"));
+}
+
+#[test]
+fn folders_are_trained_on_pair_by_pair() {
+    let here = folder("apoc_folders");
+    for (name, file) in [("images", "blobs.tif"), ("masks", "blobs_pixel_annotation.tif")] {
+        fs::create_dir(here.join(name)).unwrap();
+        for copy in ["b.tif", "a.tif"] {
+            fs::copy(dataset(file), here.join(name).join(copy)).unwrap();
+        }
+    }
+    let spec = "original gaussian_blur=2";
+    let train = ["apoc", "train", "pixel-classifier", "--features", spec, "-o", "folders.cl"];
+    done(&here, &[&train[..], &["--folder", "images", "masks"]].concat());
+    // The same as one pair after the other.
+    let image = [IntensityImage::open(dataset("blobs.tif")).unwrap()];
+    let marks = LabelImage::open(dataset("blobs_pixel_annotation.tif")).unwrap();
+    let mut trainer = PixelClassifier::params(spec).unwrap();
+    trainer.add(&image, &marks).unwrap();
+    let once = trainer.fit().unwrap().to_cl();
+    trainer.add(&image, &marks).unwrap();
+    let twice = trainer.fit().unwrap().to_cl();
+    assert_ne!(once, twice);
+    assert_eq!(fs::read_to_string(here.join("folders.cl")).unwrap(), twice);
+
+    fs::remove_file(here.join("masks/b.tif")).unwrap();
+    let again = [&train[..], &["--overwrite", "--folder", "images", "masks"]].concat();
+    refused(&here, &again, "has no partner of the same name");
 }

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary so that the libraries are linked once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod annotation;
 mod apoc;
 mod book;
 mod browser;

@@ -6,11 +6,15 @@ use crate::error::{Error, Result};
 /// More lines than this before the `*/` are no header.
 const MAX_LINES: usize = 1000;
 /// What every header says first.
-const TITLE: &str = "OpenCL RandomForestClassifier";
+pub(super) const TITLE: &str = "OpenCL RandomForestClassifier";
+/// The same in a shader.
+pub(super) const WGSL_TITLE: &str = "WGSL RandomForestClassifier";
 
 /// What the comment says, as far as it does: older versions of APOC say less.
 #[derive(Debug, Default)]
 pub(super) struct Header {
+    /// Whether a shader follows, not OpenCL.
+    pub is_wgsl: bool,
     pub kind: Option<Kind>,
     pub features: Option<String>,
     pub n_dims: Option<usize>,
@@ -38,7 +42,8 @@ impl Header {
             if number == 1 && line != "/*" {
                 return Err(not_a_model());
             }
-            has_title |= line == TITLE;
+            header.is_wgsl |= line == WGSL_TITLE;
+            has_title |= line == TITLE || line == WGSL_TITLE;
             if line == "*/" {
                 return if has_title { Ok((header, rest, number + 1)) } else { Err(not_a_model()) };
             }
@@ -99,5 +104,5 @@ fn not_a_model() -> Error {
     Error::format(
         "is no APOC model: it does not begin with a comment `OpenCL RandomForestClassifier`",
     )
-    .help("models are the .cl files that APOC, or `explore apoc train`, writes")
+    .help("models are the .cl files that APOC, or `explore apoc train`, writes, and what `apoc convert` makes of them")
 }

@@ -1,7 +1,8 @@
-//! A `.cl` file becomes a classifier: read as text, statement by statement, and never run.
+//! A `.cl` file, or its shader, becomes a classifier: read as text, statement by statement, and never run.
 
 use super::header::Header;
 use super::tokens::{Token, Tokens};
+use super::write::{WGSL_TOTAL, WGSL_WINNER, wgsl_begin};
 use super::{MAX_BYTES, MAX_CLASSES, MAX_FEATURES, MAX_NESTING, MAX_VOTES};
 use crate::apoc::Kind;
 use crate::apoc::classifier::Classifier;
@@ -17,12 +18,19 @@ pub(in crate::apoc) fn read(text: &str) -> Result<Classifier> {
         return Err(Error::format(format!("{} bytes are too many for a model", text.len())));
     }
     let (header, body, line) = Header::read(text)?;
-    let mut reader = Reader { tokens: Tokens::of(body, line), forest: Forest::default() };
-    reader.begin()?;
-    reader.inputs()?;
-    reader.sums()?;
-    reader.trees()?;
-    let probability_of = reader.ending()?;
+    let is_wgsl = header.is_wgsl;
+    let mut reader = Reader { tokens: Tokens::of(body, line), forest: Forest::default(), is_wgsl };
+    let probability_of = if is_wgsl {
+        let is_share = reader.wgsl_begin(body)?;
+        reader.trees()?;
+        reader.wgsl_ending(is_share)?
+    } else {
+        reader.begin()?;
+        reader.inputs()?;
+        reader.sums()?;
+        reader.trees()?;
+        reader.ending()?
+    };
     let forest = reader.forest;
     check(&header, &forest)?;
     let depth = forest.depths().into_iter().max().unwrap_or(0);
@@ -70,11 +78,14 @@ fn check(header: &Header, forest: &Forest) -> Result<()> {
 struct Reader<'a> {
     tokens: Tokens<'a>,
     forest: Forest,
+    is_wgsl: bool,
 }
 
-/// The class of a sum: 3 for `s3`.
-fn class_of(word: &str) -> Option<usize> {
-    word.strip_prefix('s')?.parse().ok()
+/// A feature or a sum.
+#[derive(Clone, Copy, PartialEq)]
+enum Named {
+    Feature,
+    Sum,
 }
 
 /// A split that is open while its sides are read.
@@ -109,7 +120,7 @@ impl<'a> Reader<'a> {
             let line = self.tokens.line();
             let found = self.next()?;
             if found != wanted {
-                return Err(self.wrong(line, &format!("`{words}`"), found));
+                return Err(self.wrong(line, &format!("`{}`", excerpt(words, wanted)), found));
             }
         }
         Ok(())
@@ -119,21 +130,45 @@ impl<'a> Reader<'a> {
         self.tokens.peek() == Some(wanted)
     }
 
-    /// A word such as `i12`: its number, which must be below `most`.
-    fn numbered(&mut self, letter: char, most: usize) -> Result<usize> {
+    /// The number of the feature or sum that comes next, if one does: 12 for `i12`, in a shader for `x[12]`.
+    fn numbered_next(tokens: &mut Tokens<'a>, named: Named, is_wgsl: bool) -> Option<usize> {
+        let Token::Word(word) = tokens.next()? else { return None };
+        if !is_wgsl {
+            let letter = if named == Named::Feature { 'i' } else { 's' };
+            return word.strip_prefix(letter)?.parse().ok();
+        }
+        let is_it = word == if named == Named::Feature { "x" } else { "s" };
+        let open = tokens.next()?;
+        let Token::Number(number) = tokens.next()? else { return None };
+        let is_place = is_it && open == Token::Sign('[') && tokens.next()? == Token::Sign(']');
+        number.parse().ok().filter(|_| is_place)
+    }
+
+    /// A feature or a sum: its number, which must be below `most`.
+    fn numbered(&mut self, named: Named, most: usize) -> Result<usize> {
         let line = self.tokens.line();
-        let found = self.next()?;
-        let number = match found {
-            Token::Word(word) => word.strip_prefix(letter).and_then(|n| n.parse::<usize>().ok()),
-            _ => None,
-        };
-        match number {
-            Some(number) if number < most => Ok(number),
-            _ => Err(self.wrong(
-                line,
-                &format!("`{letter}0` to `{letter}{}`", most.max(1) - 1),
-                found,
-            )),
+        let mut ahead = self.tokens.clone();
+        match Self::numbered_next(&mut ahead, named, self.is_wgsl) {
+            Some(number) if number < most => {
+                self.tokens = ahead;
+                Ok(number)
+            }
+            number => {
+                let (before, after) = match (self.is_wgsl, named) {
+                    (false, Named::Feature) => ("i", ""),
+                    (false, Named::Sum) => ("s", ""),
+                    (true, Named::Feature) => ("x[", "]"),
+                    (true, Named::Sum) => ("s[", "]"),
+                };
+                let place = |number: usize| format!("`{before}{number}{after}`");
+                let wanted = format!("{} to {}", place(0), place(most.max(1) - 1));
+                let Some(number) = number.filter(|_| self.is_wgsl) else {
+                    let found = self.next()?;
+                    return Err(self.wrong(line, &wanted, found));
+                };
+                Err(Error::format(format!("{} where {wanted} was expected", place(number)))
+                    .at_row(line))
+            }
         }
     }
 
@@ -220,7 +255,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.tokens.peek() {
                 Some(Token::Word("if")) => self.tree()?,
-                Some(Token::Word(word)) if class_of(word).is_some() => {
+                _ if self.adds_to_at_least(0) => {
                     let root = self.forest.nodes.len();
                     self.forest.roots.push(root as u32);
                     self.leaf()?;
@@ -268,7 +303,7 @@ impl<'a> Reader<'a> {
     /// `if(i0<1.5){`: a split whose left side comes next.
     fn condition(&mut self) -> Result<usize> {
         self.expect("if (")?;
-        let feature = self.numbered('i', self.forest.n_features)?;
+        let feature = self.numbered(Named::Feature, self.forest.n_features)?;
         self.expect("<")?;
         let threshold = single(self.number()?);
         self.expect(") {")?;
@@ -289,7 +324,7 @@ impl<'a> Reader<'a> {
         let mut next_class = 0;
         // A class again, or a lower one, belongs to the next tree.
         while self.adds_to_at_least(next_class) {
-            let class = self.numbered('s', n_classes)?;
+            let class = self.numbered(Named::Sum, n_classes)?;
             self.expect("+ =")?;
             let vote = self.number()?;
             self.expect(";")?;
@@ -301,10 +336,48 @@ impl<'a> Reader<'a> {
     }
 
     fn adds_to_at_least(&mut self, class: usize) -> bool {
-        match self.tokens.peek() {
-            Some(Token::Word(word)) => class_of(word).is_some_and(|k| k >= class),
-            _ => false,
-        }
+        let next = Self::numbered_next(&mut self.tokens.clone(), Named::Sum, self.is_wgsl);
+        next.is_some_and(|k| k >= class)
+    }
+
+    /// What stands before the trees of a shader, word for word; whether it writes a share.
+    fn wgsl_begin(&mut self, body: &str) -> Result<bool> {
+        self.forest.n_features = self.wgsl_count("N_FEATURES", MAX_FEATURES)?;
+        self.forest.n_classes = self.wgsl_count("N_CLASSES", MAX_CLASSES)?;
+        let is_share = body.contains("results: array<f32>");
+        self.expect(&wgsl_begin(self.forest.n_features, self.forest.n_classes, is_share))?;
+        Ok(is_share)
+    }
+
+    /// `const N_CLASSES = 2u;`
+    fn wgsl_count(&mut self, name: &str, most: usize) -> Result<usize> {
+        self.expect(&format!("const {name} ="))?;
+        let line = self.tokens.line();
+        let found = self.next()?;
+        let number = match found {
+            Token::Number(text) => text.strip_suffix('u').and_then(|n| n.parse().ok()),
+            _ => None,
+        };
+        let Some(number) = number.filter(|n| (1..=most).contains(n)) else {
+            return Err(self.wrong(line, &format!("a number from 1u to {most}u"), found));
+        };
+        self.expect(";")?;
+        Ok(number)
+    }
+
+    /// The arg-max (0), or the class whose share a shader writes.
+    fn wgsl_ending(&mut self, is_share: bool) -> Result<usize> {
+        let class = if is_share {
+            self.expect(WGSL_TOTAL)?;
+            let class = self.numbered(Named::Sum, self.forest.n_classes)? + 1;
+            self.expect("/ total ;")?;
+            class
+        } else {
+            self.expect(WGSL_WINNER)?;
+            0
+        };
+        self.expect("}")?;
+        self.end().map(|()| class)
     }
 
     /// The arg-max (0), or the class whose share is written.
@@ -329,7 +402,7 @@ impl<'a> Reader<'a> {
         }
         self.expect("WRITE_IMAGE ( out , POS_out_INSTANCE ( x , y , z , 0 ) ,")?;
         let class = if is_share {
-            let class = self.numbered('s', n_classes)? + 1;
+            let class = self.numbered(Named::Sum, n_classes)? + 1;
             self.expect("/ sum_s")?;
             class
         } else {
@@ -337,11 +410,24 @@ impl<'a> Reader<'a> {
             0
         };
         self.expect(") ; }")?;
+        self.end().map(|()| class)
+    }
+
+    fn end(&mut self) -> Result<()> {
         let line = self.tokens.line();
         match self.tokens.next() {
-            None => Ok(class),
+            None => Ok(()),
             Some(more) => Err(self.wrong(line, "the end of the file", more)),
         }
+    }
+}
+
+/// The words themselves, or of many the one that is wanted.
+fn excerpt<'a>(words: &'a str, wanted: Token<'a>) -> String {
+    match wanted {
+        _ if words.len() < 100 => words.to_owned(),
+        Token::Word(text) | Token::Number(text) => text.to_owned(),
+        Token::Sign(sign) => sign.to_string(),
     }
 }
 

@@ -106,3 +106,27 @@ fn hostile_files_cost_little() {
     let many = Classifier::from_cl(&file(&TREE.repeat(100_000))).unwrap();
     assert_eq!(many.n_trees(), 100_000);
 }
+
+#[test]
+fn damage_in_a_shader_is_named_with_its_line() {
+    let good = Classifier::from_cl(&file(TREE)).unwrap().to_wgsl();
+    let line_of = |words: &str| good.lines().position(|line| line.contains(words)).map(|i| i + 1);
+    assert_eq!(Classifier::from_cl(&good).unwrap().to_wgsl(), good);
+    for end in (0..good.len()).filter(|&end| !good[end..].trim().is_empty()) {
+        assert!(Classifier::from_cl(&good[..end]).is_err(), "cut after {end} bytes");
+    }
+    fails(
+        &good.replace("x[1]<0.5", "x[7]<0.5"),
+        "`x[7]` where `x[0]` to `x[1]`",
+        line_of("x[1]<0.5"),
+    );
+    fails(&good.replace("x[1]<0.5", "y[1]<0.5"), "`y` where `x[0]`", line_of("x[1]<0.5"));
+    fails(&good.replace("s[1]+=1.5", "s[2]+=1.5"), "`s[2]` where `s[0]`", line_of("s[1]+=1.5"));
+    fails(&good.replace("let pixel = id.x", "let pixel = id.y"), "where `.x`", line_of("id.x"));
+    fails(
+        &good.replace("N_CLASSES = 2u", "N_CLASSES = 0u"),
+        "`0u` where",
+        line_of("N_CLASSES = 2u"),
+    );
+    fails(&format!("{good}more"), "`more` where the end", Some(good.lines().count() + 1));
+}

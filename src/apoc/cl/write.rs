@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::header::{TITLE, WGSL_TITLE};
 use crate::apoc::classifier::Classifier;
 use crate::apoc::forest::{Forest, LEAF};
 
@@ -12,7 +13,7 @@ const APOC_VERSION: &str = "0.12.0";
 pub(in crate::apoc) fn write(model: &Classifier) -> String {
     let forest = &model.forest;
     let (n_features, n_classes) = (forest.n_features, forest.n_classes);
-    let mut text = header(model);
+    let mut text = header(model, TITLE);
     text += "__kernel void predict (";
     for i in 0..n_features {
         let _ = write!(text, "IMAGE_in{i}_TYPE in{i}, ");
@@ -50,13 +51,13 @@ pub(in crate::apoc) fn write(model: &Classifier) -> String {
     text
 }
 
-fn header(model: &Classifier) -> String {
+fn header(model: &Classifier, title: &str) -> String {
     let importances: Vec<String> = model.importances.iter().map(|x| format!("{x:?}")).collect();
     let positive = model
         .positive_class
         .map_or(String::new(), |class| format!("positive_class_identifier = {class}\n"));
     format!(
-        "/*\nOpenCL RandomForestClassifier\n\
+        "/*\n{title}\n\
          classifier_class_name = {}\n\
          feature_specification = {}\n\
          num_ground_truth_dimensions = {}\n\
@@ -87,20 +88,22 @@ pub(in crate::apoc) fn wgsl(model: &Classifier) -> String {
     let (n_features, n_classes) = (forest.n_features, forest.n_classes);
     let mut rules = String::new();
     trees(&mut rules, forest, |f| format!("x[{f}]"), |k| format!("s[{k}]"));
-    let (kind, ending) = match model.probability_of.checked_sub(1) {
-        None => (
-            "u32",
-            " var best = 0u;\n for (var k = 1u; k < N_CLASSES; k++) {\n  if (s[best] < s[k]) {\n   best = k;\n  }\n }\n results[pixel] = best + 1u;\n".to_owned(),
-        ),
-        Some(class) => (
-            "f32",
-            format!(" var total = s[0];\n for (var k = 1u; k < N_CLASSES; k++) {{\n  total += s[k];\n }}\n results[pixel] = s[{class}] / total;\n"),
-        ),
+    let ending = match model.probability_of.checked_sub(1) {
+        None => WGSL_WINNER.to_owned(),
+        Some(class) => format!("{WGSL_TOTAL} s[{class}] / total;\n"),
     };
+    let begin = wgsl_begin(n_features, n_classes, model.probability_of > 0);
     format!(
-        "// {} of {} trees over: {}\n\n\
-         const N_FEATURES = {n_features}u;\n\
-         const N_CLASSES = {n_classes}u;\n\n\
+        "{}const N_FEATURES = {n_features}u;\nconst N_CLASSES = {n_classes}u;\n{begin}{rules}{ending}}}\n",
+        header(model, WGSL_TITLE)
+    )
+}
+
+/// What follows the two constants, up to the trees.
+pub(super) fn wgsl_begin(n_features: usize, n_classes: usize, is_share: bool) -> String {
+    let kind = if is_share { "f32" } else { "u32" };
+    format!(
+        "\n\
          @group(0) @binding(0) var<storage, read> features: array<f32>;\n\
          @group(0) @binding(1) var<storage, read_write> results: array<{kind}>;\n\n\
          @compute @workgroup_size(64)\n\
@@ -115,13 +118,16 @@ pub(in crate::apoc) fn wgsl(model: &Classifier) -> String {
          // Compilers may assume that NaN does not occur: its bits cannot be argued with.\n  \
          missing = missing || (bitcast<u32>(x[i]) & 0x7fffffffu) > 0x7f800000u;\n }}\n \
          if (missing) {{\n  results[pixel] = {kind}(0);\n  return;\n }}\n \
-         var s: array<f32, {n_classes}>;\n\
-         {rules}{ending}}}\n",
-        model.kind.class_name(),
-        forest.roots.len(),
-        one_line(&model.features),
+         var s: array<f32, {n_classes}>;\n"
     )
 }
+
+/// The largest sum, of equal ones the lowest, names the class.
+pub(super) const WGSL_WINNER: &str = " var best = 0u;\n for (var k = 1u; k < N_CLASSES; k++) {\n  \
+     if (s[best] < s[k]) {\n   best = k;\n  }\n }\n results[pixel] = best + 1u;\n";
+/// All sums together; the share of one of them follows.
+pub(super) const WGSL_TOTAL: &str = " var total = s[0];\n for (var k = 1u; k < N_CLASSES; k++) {\n  \
+     total += s[k];\n }\n results[pixel] =";
 
 /// All trees as nested conditions.
 fn trees(
@@ -169,5 +175,6 @@ fn trees(
 /// A text that cannot leave its comment.
 fn one_line(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.replace("*/", "* /")
+    // Comments of a shader may be nested.
+    text.replace("*/", "* /").replace("/*", "/ *")
 }

@@ -10,7 +10,7 @@ use super::{Console, Globals, described};
 
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// Model: .cl, or .json of `explore apoc convert` or `explore train`
+    /// Model: .cl, .wgsl, or .json of `explore apoc convert` or `explore train`
     model: PathBuf,
     /// Model to write, in the language of its ending: .cl, .json, .wgsl
     #[arg(short, long, value_name = "OUT")]

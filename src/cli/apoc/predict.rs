@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use polariscope::apoc::{Classifier, Kind, PixelPrediction, find_columns, row_classes};
-use polariscope::image::LabelImage;
-use polariscope::output::check_free;
+use polariscope::image::{LabelImage, check_output};
 use polariscope::table::{self, numbers_of};
 use polariscope::{Error, Result};
 use polars::prelude::{NamedFrom, Series};
@@ -35,9 +34,18 @@ pub struct Predict {
     output: PathBuf,
 }
 
+/// How many labels there are, and pixels of each.
+fn tell_labels(model: &Classifier, pixels: &[u64], console: &Console) -> Result<()> {
+    console.print_json(json!({
+        "kind": model.kind().word(),
+        "n_labels": pixels.iter().skip(1).filter(|n| **n > 0).count(),
+        "pixels": pixels,
+    }))
+}
+
 impl Predict {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
-        check_free(&self.output, globals.existing())?;
+        check_output(&self.output, globals.existing())?;
         let model = Classifier::open(&self.model)?;
         match model.kind() {
             kind if kind.reads_pixels() => self.pixels(&model, globals, console),
@@ -57,19 +65,18 @@ impl Predict {
         if let Some(tile) = self.tile {
             prediction = prediction.tile(tile);
         }
-        let at_image = |e: Error| e.in_file(&self.images[0]);
+        let save = |on| {
+            let prediction = prediction.clone().backend(on);
+            let written = prediction.save(&self.output, globals.existing());
+            written.map_err(|e| e.in_file(&self.images[0]))
+        };
         let n_pixels = files.first().map_or(0, |file| file.grid().n_pixels());
+        let written = globals.backend.run(n_pixels, save)?;
         if model.kind() == Kind::ProbabilityMapper {
-            let map = |on| prediction.clone().backend(on).probabilities().map_err(at_image);
-            let image = globals.backend.run(n_pixels, map)?;
-            image.save(&self.output, globals.existing())?;
-            let values = image.pixels().to_f64();
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let mean = written.sum / written.n_pixels as f64;
             return console.print_json(json!({ "kind": model.kind().word(), "mean_probability": mean }));
         }
-        let classify = |on| prediction.clone().backend(on).labels().map_err(at_image);
-        let labels = globals.backend.run(n_pixels, classify)?;
-        self.write_labels(model, &labels, globals, console)
+        tell_labels(model, &written.pixels, console)
     }
 
     fn objects(&self, model: &Classifier, globals: &Globals, console: &Console) -> Result<()> {
@@ -81,24 +88,10 @@ impl Predict {
         let found = model
             .predict_objects(&labels, intensity.as_ref())
             .map_err(|e| e.in_file(&self.model))?;
-        self.write_labels(model, &found, globals, console)
-    }
-
-    fn write_labels(
-        &self,
-        model: &Classifier,
-        labels: &LabelImage,
-        globals: &Globals,
-        console: &Console,
-    ) -> Result<()> {
-        labels.save(&self.output, globals.existing())?;
-        let mut counts = vec![0u64; labels.max_label() as usize + 1];
-        labels.pixels().iter().for_each(|&l| counts[l as usize] += 1);
-        console.print_json(json!({
-            "kind": model.kind().word(),
-            "n_labels": counts.iter().skip(1).filter(|n| **n > 0).count(),
-            "pixels": counts,
-        }))
+        found.save(&self.output, globals.existing())?;
+        let mut counts = vec![0u64; found.max_label() as usize + 1];
+        found.pixels().iter().for_each(|&l| counts[l as usize] += 1);
+        tell_labels(model, &counts, console)
     }
 
     fn rows(&self, model: &Classifier, globals: &Globals, console: &Console) -> Result<()> {

@@ -1,6 +1,6 @@
 //! An image becomes an OME-Zarr store (OME-NGFF 0.5 on Zarr 3): one resolution, chunks packed by zstd.
 //!
-//! Chunks are written as they are made, so no more than one per thread is in memory.
+//! Chunks are written as they are made, so no more than one per thread is in memory, and the band they come from.
 
 use std::fs;
 use std::ops::Range;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Zarr;
 use crate::error::{Error, Result};
 use crate::image::Grid;
+use crate::image::write::bands;
 use crate::output::{Existing, cannot_write, check_free, write_whole_folder};
 
 /// Rows and columns of a chunk: a quarter of a megapixel opens quickly in viewers.
@@ -43,16 +44,18 @@ pub(in crate::image) fn check_store(path: &Path, existing: Existing) -> Result<(
     check_free(path, existing)
 }
 
-/// Writes a store; `fill` appends the little-endian values of the given columns of a row (z, y).
+/// Writes a store: for each band of layers and rows, `make` gives what `fill` then appends the little-endian values of
+/// the given columns of a row (z, y) from.
 ///
 /// `type_name` is numpy's; `is_label` marks the image as one of labels.
-pub(in crate::image) fn save_store(
+pub(in crate::image) fn save_store<B: Sync>(
     path: &Path,
     existing: Existing,
     grid: &Grid,
     (type_name, bytes): (&str, usize),
     is_label: bool,
-    fill: impl Fn(usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
+    mut make: impl FnMut(&Range<usize>, &Range<usize>) -> Result<B>,
+    fill: impl Fn(&B, usize, usize, &Range<usize>, &mut Vec<u8>) + Sync,
 ) -> Result<()> {
     check_store(path, existing)?;
     if grid.n_pixels() == 0 {
@@ -62,15 +65,15 @@ pub(in crate::image) fn save_store(
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         write_json(&draft.join("zarr.json"), &group(grid, &name, is_label))?;
         let array = draft.join("0");
-        let [nz, ny, nx] = grid.extent();
+        let [_, ny, nx] = grid.extent();
         let (down, across) = (ny.div_ceil(CHUNK_SIDE), nx.div_ceil(CHUNK_SIDE));
-        (0..nz * down * across).into_par_iter().try_for_each(|i| {
+        let packed = |band: &B, i: usize| {
             let (z, row, column) = (i / across / down, i / across % down, i % across);
             let [ys, xs] = [(row, ny), (column, nx)]
                 .map(|(at, length)| at * CHUNK_SIDE..((at + 1) * CHUNK_SIDE).min(length));
             let mut raw = Vec::with_capacity(CHUNK_SIDE * CHUNK_SIDE * bytes);
             for y in ys {
-                fill(z, y, &xs, &mut raw);
+                fill(band, z, y, &xs, &mut raw);
                 raw.resize(raw.len() + (CHUNK_SIDE - xs.len()) * bytes, 0);
             }
             // A chunk of background alone is left out: zero is the fill value.
@@ -85,7 +88,11 @@ pub(in crate::image) fn save_store(
             let folder = array.join(layer);
             fs::create_dir_all(&folder).map_err(|e| cannot_write(path, &e))?;
             fs::write(folder.join(column.to_string()), packed).map_err(|e| cannot_write(path, &e))
-        })?;
+        };
+        for band in bands(grid.extent(), [CHUNK_SIDE; 2]) {
+            let made = make(&band.layers, &band.rows)?;
+            band.chunks.into_par_iter().try_for_each(|i| packed(&made, i))?;
+        }
         fs::create_dir_all(&array).map_err(|e| cannot_write(path, &e))?;
         write_json(&array.join("zarr.json"), &array_metadata(grid, type_name))
     })
