@@ -414,7 +414,7 @@ fn dense_regions_make_groups_and_the_rest_is_noise() {
     let cells = dataset("cells.csv");
     let group = |more: &[&str]| {
         let arguments = ["cluster", "hdbscan", &cells, "--json", "--overwrite", "-o", "g.csv"];
-        json(&here, &[&arguments, more].concat())
+        json(&here, &[arguments.as_slice(), more].concat())
     };
     let found = group(&["--min-cluster-size", "50"]);
     let sizes: Vec<u64> =

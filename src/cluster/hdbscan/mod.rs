@@ -29,7 +29,7 @@ use crate::kernels::nearest_rows::{Gap, Rows, nearest_rows};
 /// use ndarray::array;
 /// use polariscope::cluster::Hdbscan;
 /// use polariscope::table::Features;
-/// let table = array![[0.0], [0.1], [0.2], [0.4], [3.9], [8.0], [8.5], [9.0]];
+/// let table = array![[0.0], [0.1], [0.2], [0.4], [30.0], [8.0], [8.5], [9.0]];
 /// let features = Features::new(table, ["area"])?;
 /// let groups = Hdbscan::params(3).min_samples(2).fit(&features)?;
 /// assert_eq!(groups.labels(), [1, 1, 1, 1, 0, 2, 2, 2]);
