@@ -211,7 +211,7 @@ impl UmapParams {
         self
     }
 
-    /// The scale of the map. Default 1.
+    /// The scale of the map, 0.001 to 1000. Default 1.
     pub fn spread(mut self, spread: f64) -> Self {
         self.spread = spread;
         self
