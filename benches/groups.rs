@@ -32,8 +32,11 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
             // The clock of a process ticks every 10 ms: too coarse for one.
             const FITS: usize = 5;
             let fit = || Pca::params(option("n_components", 10)).fit(&features);
-            let (cpu, wall, pca) = timed(|| (0..FITS).map(|_| fit()).last());
-            let shares = pca?.ok()?.explained_variance_ratio();
+            let (cpu, wall, pca) = timed(|| {
+                (1..FITS).for_each(|_| drop(fit()));
+                fit()
+            });
+            let shares = pca.ok()?.explained_variance_ratio();
             let json = json!({ "evr": shares.iter().take(3).collect::<Vec<_>>() });
             (cpu / FITS as f64, wall / FITS as f64, json)
         }

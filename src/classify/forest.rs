@@ -358,7 +358,7 @@ mod tests {
 
         let (mut x, y) = data(150, 4);
         // A feature of few values: bins with rows of several classes.
-        x.column_mut(2).mapv_inplace(|v| v.round());
+        x.column_mut(2).mapv_inplace(f64::round);
         for min_leaf in [1, 6] {
             let params = RandomForest::params().n_trees(1).bootstrap(false).max_depth(None);
             let params = params.min_samples_leaf(min_leaf).max_features(MaxFeatures::All);

@@ -125,7 +125,7 @@ impl Walk {
         }
         let given = [("--image", !self.images.is_empty()), ("--annotation", annotation.is_some())];
         if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given && self.labels.is_none()) {
-            return Err(Error::parameter(*flag, "an image", "given with a label image")
+            return Err(Error::parameter(flag, "an image", "given with a label image")
                 .help("say which labels the table was measured on: --labels LABELS.tif"));
         }
         let labels = self.labels.as_ref().map(LabelImage::open).transpose()?;

@@ -352,7 +352,8 @@ impl Edge {
             n.map(|v| v / length)
         });
         // The normals lie on an arc from p to q, which leaves the chord by at most its sagitta.
-        let middle = [0, 1, 2].map(|i| ((p[i] + q[i]) / 2.0).powi(2)).iter().sum::<f64>().sqrt();
+        let middle =
+            [0, 1, 2].map(|i| f64::midpoint(p[i], q[i]).powi(2)).iter().sum::<f64>().sqrt();
         let slack = 1.0 - middle + 1e-9;
         let normals = [0, 1, 2].map(|i| (p[i].min(q[i]) - slack, p[i].max(q[i]) + slack));
         Self { from, along, beside, normals }
@@ -360,8 +361,7 @@ impl Edge {
 
     /// Whether a plane along this edge can be parallel to one along the other, with the hull between them.
     fn may_face(&self, other: &Self) -> bool {
-        let pairs = self.normals.iter().zip(&other.normals);
-        pairs.fold(true, |may, (a, b)| may & (a.0 <= -b.0) & (-b.1 <= a.1))
+        self.normals.iter().zip(&other.normals).all(|(a, b)| a.0 <= -b.0 && -b.1 <= a.1)
     }
 
     /// Whether the plane through this edge with the outward normal `up` touches the hull from above: that

@@ -115,7 +115,7 @@ struct Power<L> {
 /// `log2(m) - (m - 1)` and `2^(m - 1) / m` for m in [1, 2]: the parabolas of least largest error
 /// (0.005 of an octave, and 0.35 %), highest power first.
 const LOG: [f64; 3] = [-0.344_848_45, 1.024_665_98, -0.674_877_85];
-const EXP: [f32; 3] = [0.233_700_01, -0.694_211_8, 1.457_067_67];
+const EXP: [f32; 3] = [0.233_7, -0.694_211_8, 1.457_067_7];
 /// Bits of an octave, of 1, and of the largest number that a power may become.
 const OCTAVE: f64 = 8_388_608.0;
 const ONE: f64 = 127.0 * OCTAVE;
