@@ -318,7 +318,7 @@ impl Outcome {
         if let Some(learning) = &self.groups.learning {
             let (head, rows) = confusion(learning);
             section = section
-                .says("Marked objects (rows) and the class that forests give them which have not seen their marks (columns):")
+                .says("The table of marks below sets what objects were marked as beside the class that forests give them which have not seen their marks.")
                 .table(head, rows);
         }
         section
