@@ -187,13 +187,13 @@ fn value(what: &str, folder: &Path) -> Result<String, String> {
 
 /// Every property that `explore measure` knows.
 fn table_of_columns() -> String {
-    let mut table =
-        String::from("| column | unit | what it is | whose definition |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| column | unit | what it is | range | whose definition |\n|---|---|---|---|---|\n",
+    );
     for property in PROPERTIES {
-        let range = if property.range.is_empty() { "" } else { " Range: " };
         let _ = writeln!(
             table,
-            "| `{}` | {} | {}{range}{} | {} |",
+            "| `{}` | {} | {} | {} | {} |",
             property.name,
             property.unit.with("px"),
             property.definition.replace('|', "\\|"),
