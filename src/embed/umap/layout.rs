@@ -92,10 +92,12 @@ fn settle<const D: usize>(places: &mut [[f32; D]], tasks: &[Pulls], moves: &[Mov
         places[pulls.groups.start * LANES..][..moves.places.len()].copy_from_slice(&moves.places);
     }
     for (pulls, moves) in tasks.iter().zip(moves) {
-        let targets = pulls.targets.iter().flatten();
-        for (&target, step) in targets.zip(moves.reactions.iter().flatten()) {
-            let place = &mut places[target as usize];
-            (0..D).for_each(|d| place[d] -= step[d]);
+        // Lane by lane in two loops: flattened iterators take several times as long.
+        for (targets, steps) in pulls.targets.iter().zip(&moves.reactions) {
+            for (&target, step) in targets.iter().zip(steps) {
+                let place = &mut places[target as usize];
+                (0..D).for_each(|d| place[d] -= step[d]);
+            }
         }
     }
 }
@@ -116,8 +118,9 @@ struct Crowd<const D: usize> {
 impl<const D: usize> Crowd<D> {
     fn of(places: &[[f32; D]]) -> Self {
         let column = |d: usize| {
-            let once_more = places.iter().cycle().take(LANES);
-            places.iter().chain(once_more).map(|place| place[d]).collect()
+            let mut column: Vec<f32> = places.iter().map(|place| place[d]).collect();
+            (0..LANES).for_each(|i| column.push(column[i]));
+            column
         };
         Self { n_rows: places.len(), columns: std::array::from_fn(column) }
     }
@@ -262,7 +265,7 @@ mod tests {
         let (negative_sample_rate, n_epochs) = (5, 20);
         let forces = Forces { a, b, repulsion, learning_rate, negative_sample_rate, n_epochs };
         let curve = Curve::new(&forces);
-        let schedule = Schedule::new(&graph, n_epochs);
+        let schedule = Schedule::new(&graph, (0..101).collect(), n_epochs);
         let mut places = in_positions(&schedule, &start);
         for epoch in 0..n_epochs {
             let crowd = Crowd::of(&places[..101]);
