@@ -22,6 +22,7 @@ pub use graph::Graph;
 use self::forces::Forces;
 use self::graph::{Scales, local_scales, memberships};
 use self::schedule::Schedule;
+use super::near_order::near_order;
 use super::neighbors::{Metric, Neighbors, check_finite};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
@@ -415,7 +416,7 @@ impl UmapParams {
         };
         let forces =
             self.forces(base, self.n_epochs.unwrap_or(if n <= 10_000 { 500 } else { 200 }));
-        let schedule = Schedule::new(&base.graph, forces.n_epochs);
+        let schedule = Schedule::new(&base.graph, near_order(matrix), forces.n_epochs);
         let starts = seeds.par_iter().map(|&seed| {
             let seed = Seed::new(seed);
             match &start {

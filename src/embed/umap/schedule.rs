@@ -6,11 +6,15 @@ use rayon::prelude::*;
 
 use super::graph::Graph;
 use super::lanes::LANES;
+use crate::embed::near_order::FEW_ROWS;
 
 /// Turns in an epoch: later turns see the moves of earlier ones, which keeps large steps stable.
 const TURNS: usize = 8;
 /// At most so many groups of rows in one parallel task.
 const TASK_GROUPS: usize = 64;
+/// Rows among which those of similar strength are put into groups, where the table is large: enough to find them, few
+/// enough that what they read stays in the cache.
+const WINDOW: usize = 1024;
 /// 2^32 over the golden ratio: its multiples spread evenly over the numbers of 32 bits.
 pub(super) const GOLDEN: u32 = 0x9e37_79b9;
 
@@ -47,9 +51,10 @@ pub(super) struct Pulls {
 }
 
 impl Schedule {
-    /// For rows that pull each other; targets are positions.
-    pub(super) fn new(graph: &Graph, n_epochs: usize) -> Self {
-        let (rows, turns) = positions(graph, TURNS);
+    /// For rows that pull each other, given in an order in which those near each other stand together; targets are
+    /// positions.
+    pub(super) fn new(graph: &Graph, order: Vec<u32>, n_epochs: usize) -> Self {
+        let (rows, turns) = positions(graph, order, TURNS);
         let mut position_of = vec![0; rows.len()];
         for (position, &row) in (0..).zip(&rows) {
             position_of[row as usize] = position;
@@ -60,7 +65,7 @@ impl Schedule {
 
     /// For new rows that are pulled by `n_targets` others; targets are the columns of the graph.
     pub(super) fn towards(n_targets: usize, graph: &Graph, n_epochs: usize) -> Self {
-        let (rows, turns) = positions(graph, 1);
+        let (rows, turns) = positions(graph, (0..graph.n_rows() as u32).collect(), 1);
         Self::over(graph, n_epochs, rows, turns, n_targets as u32, |column| column)
     }
 
@@ -141,14 +146,17 @@ impl Schedule {
     }
 }
 
-/// The row at each position and the groups of each turn: rows by strength, in groups, which are dealt
-/// to the turns in such a way that a group that lacks rows comes last.
-fn positions(graph: &Graph, n_turns: usize) -> (Vec<u32>, Vec<Vec<Range<usize>>>) {
+/// The row at each position and the groups of each turn: rows by strength within each window of `order`, in groups, which
+/// are dealt to the turns in such a way that a group that lacks rows comes last.
+fn positions(graph: &Graph, order: Vec<u32>, n_turns: usize) -> (Vec<u32>, Vec<Vec<Range<usize>>>) {
     let strength = |i| graph.row(i).map(|(_, weight)| f64::from(weight)).sum::<f64>();
     let strengths: Vec<f64> = (0..graph.n_rows()).into_par_iter().map(strength).collect();
-    let mut sorted: Vec<u32> = (0..graph.n_rows() as u32).collect();
     let of = |row: u32| strengths[row as usize];
-    sorted.sort_unstable_by(|&i, &j| of(j).total_cmp(&of(i)).then(i.cmp(&j)));
+    let window = if order.len() > FEW_ROWS { WINDOW } else { FEW_ROWS };
+    let mut sorted = order;
+    sorted.par_chunks_mut(window).for_each(|window| {
+        window.sort_unstable_by(|&i, &j| of(j).total_cmp(&of(i)).then(i.cmp(&j)));
+    });
     let groups: Vec<&[u32]> = sorted.chunks(LANES).collect();
     let (mut rows, mut turns, mut end) = (Vec::with_capacity(sorted.len()), Vec::new(), 0);
     for turn in 0..n_turns {
@@ -190,7 +198,7 @@ mod tests {
         let graph = Graph::from_rows((0..203).map(&mut row).collect());
         let strongest = graph.weights.iter().copied().fold(0.0, f32::max);
         let n_epochs = 300;
-        let schedule = Schedule::new(&graph, n_epochs);
+        let schedule = Schedule::new(&graph, (0..203).collect(), n_epochs);
         let mut sorted = schedule.rows.clone();
         sorted.sort_unstable();
         assert!(sorted.into_iter().eq(0..203));
