@@ -4,6 +4,7 @@
 //! its own, parallel and the same for any number of threads.
 
 mod curve;
+mod density;
 mod forces;
 mod graph;
 mod lanes;
@@ -17,8 +18,10 @@ use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
+pub use density::map_radii;
 pub use graph::Graph;
 
+use self::density::{Density, DensityParams, log_radii};
 use self::forces::Forces;
 use self::graph::{Scales, local_scales, memberships};
 use self::schedule::Schedule;
@@ -60,6 +63,7 @@ pub struct UmapParams {
     local_connectivity: f64,
     target: Option<Vec<Option<usize>>>,
     target_weight: f64,
+    density: DensityParams,
     seed: u64,
     backend: Backend,
     progress: Progress,
@@ -90,6 +94,7 @@ pub struct Umap {
 /// What all runs on the same rows share.
 #[derive(Debug, Clone)]
 struct Foundation {
+    near: Neighbors,
     scales: Scales,
     graph: Graph,
     a: f64,
@@ -114,6 +119,7 @@ impl Umap {
             local_connectivity: 1.0,
             target: None,
             target_weight: 0.5,
+            density: DensityParams::default(),
             seed: 0,
             backend: Backend::Cpu,
             progress: Progress::default(),
@@ -218,7 +224,7 @@ impl UmapParams {
         self
     }
 
-    /// Number of rounds of the layout. Default 500 up to 10,000 rows, else 200.
+    /// Number of rounds of the layout. Default 500 up to 10,000 rows, else 200; on a densMAP 200 more.
     pub fn n_epochs(mut self, n_epochs: usize) -> Self {
         self.n_epochs = Some(n_epochs);
         self
@@ -309,11 +315,7 @@ impl UmapParams {
     fn check(&self, matrix: ArrayView2<f64>) -> Result<()> {
         check_finite(matrix)?;
         let n = matrix.nrows();
-        let most = n.saturating_sub(1);
-        if self.n_neighbors < 2 || self.n_neighbors > most {
-            let allowed = format!("at least 2 and at most the number of rows - 1 ({most})");
-            return Err(Error::parameter("n_neighbors", self.n_neighbors, allowed));
-        }
+        check_n_neighbors(self.n_neighbors, n)?;
         if !(1..=64).contains(&self.n_components) {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
         }
@@ -350,7 +352,7 @@ impl UmapParams {
                 "at least 0",
             ),
         ];
-        for (name, value, is_fine, allowed) in real {
+        for (name, value, is_fine, allowed) in real.into_iter().chain(self.density.bounds()) {
             if !is_fine || !value.is_finite() {
                 return Err(Error::parameter(name, value, allowed));
             }
@@ -380,7 +382,7 @@ impl UmapParams {
             None => graph,
         };
         let (a, b) = curve::find_ab(self.spread, self.min_dist);
-        Ok(Foundation { scales, graph, a, b })
+        Ok(Foundation { near, scales, graph, a, b })
     }
 
     fn layouts(
@@ -414,9 +416,11 @@ impl UmapParams {
             Init::Random => None,
             Init::Given(start) => Some(start.clone()),
         };
-        let forces =
-            self.forces(base, self.n_epochs.unwrap_or(if n <= 10_000 { 500 } else { 200 }));
+        let forces = self.forces(base, self.n_epochs_for(n));
         let schedule = Schedule::new(&base.graph, near_order(matrix), forces.n_epochs);
+        let density = self.density.on.then(|| {
+            Density::new(&self.density, &self.data_radii(base), &base.graph, &schedule, &forces)
+        });
         let starts = seeds.par_iter().map(|&seed| {
             let seed = Seed::new(seed);
             match &start {
@@ -426,12 +430,23 @@ impl UmapParams {
         });
         let keys: Vec<u64> =
             seeds.iter().map(|&seed| Seed::new(seed).stream("umap layout", 0).bits()).collect();
+        let (starts, density) = (starts.collect(), density.as_ref());
         let maps =
-            layout::optimize::<D>(&schedule, starts.collect(), &forces, &keys, &self.progress);
+            layout::optimize::<D>(&schedule, starts, &forces, &keys, density, &self.progress);
         let shape = (n, self.n_components);
         maps.par_iter()
             .map(|map| Array2::from_shape_fn(shape, |(i, d)| f64::from(map[i][d])))
             .collect()
+    }
+
+    fn n_epochs_for(&self, n_rows: usize) -> usize {
+        let plain = if n_rows <= 10_000 { 500 } else { 200 };
+        self.n_epochs.unwrap_or(if self.density.on { plain + 200 } else { plain })
+    }
+
+    fn data_radii(&self, base: &Foundation) -> Vec<f64> {
+        let least = base.graph.least(self.n_epochs_for(base.graph.n_rows()));
+        log_radii(&base.near, &base.graph, least)
     }
 
     fn forces(&self, base: &Foundation, n_epochs: usize) -> Forces {
@@ -450,6 +465,15 @@ impl UmapParams {
         let coordinates = self.layouts(matrix, &foundation, &[self.seed]).swap_remove(0);
         Ok(Umap { params: self.clone(), matrix: matrix.to_owned(), foundation, coordinates })
     }
+}
+
+fn check_n_neighbors(n_neighbors: usize, n_rows: usize) -> Result<()> {
+    let most = n_rows.saturating_sub(1);
+    if n_neighbors < 2 || n_neighbors > most {
+        let allowed = format!("at least 2 and at most the number of rows - 1 ({most})");
+        return Err(Error::parameter("n_neighbors", n_neighbors, allowed));
+    }
+    Ok(())
 }
 
 impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, (), Error> for UmapParams {
