@@ -82,6 +82,7 @@ fn outputs_have_the_bytes_of_the_cpu() {
     for method in ["voronoi-otsu", "gauss-otsu", "otsu"] {
         files(&["segment", &image, "--method", method], "tif");
         files(&["segment", "stack.npy", "--method", method, "--exclude-edges"], "tif");
+        files(&["segment", &image, "--method", method, "--tile", "70"], "tif");
     }
     // From labels, and from raw pixels.
     for arguments in [&[&labels[..], "--image", &image][..], &[&image]] {
