@@ -1,13 +1,14 @@
 //! A feature matrix enters; a map of its rows leaves, on which neighbours stay neighbours.
 //!
 //! Uniform manifold approximation and projection (arXiv:1802.03426, 2018). The fuzzy graph equals umap-learn's on the same neighbours; the layout is
-//! its own, parallel and the same for any number of threads.
+//! its own, parallel and the same for any number of threads, or that of a device.
 
 mod curve;
 mod forces;
 mod graph;
 mod lanes;
 mod layout;
+mod on_gpu;
 mod schedule;
 mod spectral;
 mod start;
@@ -25,6 +26,7 @@ use self::schedule::Schedule;
 use super::neighbors::{Metric, Neighbors, check_finite};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::kernels::umap_layout::MOST_AXES;
 use crate::progress::Progress;
 use crate::seed::Seed;
 
@@ -61,6 +63,7 @@ pub struct UmapParams {
     target_weight: f64,
     seed: u64,
     backend: Backend,
+    layout_on: Backend,
     progress: Progress,
 }
 
@@ -115,6 +118,7 @@ impl Umap {
             target_weight: 0.5,
             seed: 0,
             backend: Backend::Cpu,
+            layout_on: Backend::Cpu,
             progress: Progress::default(),
         }
     }
@@ -202,6 +206,15 @@ impl UmapParams {
     /// Where neighbours are searched for; [`Backend::Cpu`] by default. The map is the same.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
+        self
+    }
+
+    /// Where rows are laid out; [`Backend::Cpu`] by default.
+    ///
+    /// A device moves all rows at once and draws other random numbers: its map is as good as the CPU's and the same on
+    /// every run on the same machine, but another one, as that of another seed is. It has up to 4 coordinates.
+    pub fn layout_on(mut self, backend: Backend) -> Self {
+        self.layout_on = backend;
         self
     }
 
@@ -302,7 +315,7 @@ impl UmapParams {
     ) -> Result<Vec<Array2<f64>>> {
         let matrix = data.records.view();
         let foundation = self.foundation(matrix)?;
-        Ok(self.layouts(matrix, &foundation, seeds))
+        self.layouts(matrix, &foundation, seeds)
     }
 
     fn check(&self, matrix: ArrayView2<f64>) -> Result<()> {
@@ -315,6 +328,10 @@ impl UmapParams {
         }
         if !(1..=64).contains(&self.n_components) {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
+        }
+        if matches!(self.layout_on, Backend::Gpu(_)) && self.n_components > MOST_AXES {
+            let allowed = format!("1 to {MOST_AXES} on a GPU");
+            return Err(Error::parameter("n_components", self.n_components, allowed));
         }
         let real = [
             (
@@ -387,7 +404,7 @@ impl UmapParams {
         matrix: ArrayView2<f64>,
         base: &Foundation,
         seeds: &[u64],
-    ) -> Vec<Array2<f64>> {
+    ) -> Result<Vec<Array2<f64>>> {
         // Coordinates come padded to the next width that is compiled; a padded one stays 0.
         match self.n_components {
             ..=2 => self.layouts_in::<2>(matrix, base, seeds),
@@ -403,7 +420,7 @@ impl UmapParams {
         matrix: ArrayView2<f64>,
         base: &Foundation,
         seeds: &[u64],
-    ) -> Vec<Array2<f64>> {
+    ) -> Result<Vec<Array2<f64>>> {
         let n = matrix.nrows();
         let start = match &self.init {
             Init::Pca => Some(start::principal_components(matrix, self.n_components)),
@@ -415,7 +432,6 @@ impl UmapParams {
         };
         let forces =
             self.forces(base, self.n_epochs.unwrap_or(if n <= 10_000 { 500 } else { 200 }));
-        let schedule = Schedule::new(&base.graph, forces.n_epochs);
         let starts = seeds.par_iter().map(|&seed| {
             let seed = Seed::new(seed);
             match &start {
@@ -423,14 +439,21 @@ impl UmapParams {
                 None => start::spread(&start::random(n, self.n_components, seed), seed),
             }
         });
+        let starts: Vec<Vec<[f32; D]>> = starts.collect();
         let keys: Vec<u64> =
             seeds.iter().map(|&seed| Seed::new(seed).stream("umap layout", 0).bits()).collect();
-        let maps =
-            layout::optimize::<D>(&schedule, starts.collect(), &forces, &keys, &self.progress);
+        let maps = match &self.layout_on {
+            Backend::Cpu => {
+                let schedule = Schedule::new(&base.graph, forces.n_epochs);
+                layout::optimize(&schedule, starts, &forces, &keys, &self.progress)
+            }
+            device @ Backend::Gpu(_) => {
+                on_gpu::optimize(device, &base.graph, starts, &forces, &keys, &self.progress)?
+            }
+        };
         let shape = (n, self.n_components);
-        maps.par_iter()
-            .map(|map| Array2::from_shape_fn(shape, |(i, d)| f64::from(map[i][d])))
-            .collect()
+        let map = |map: &Vec<[f32; D]>| Array2::from_shape_fn(shape, |(i, d)| map[i][d].into());
+        Ok(maps.par_iter().map(map).collect())
     }
 
     fn forces(&self, base: &Foundation, n_epochs: usize) -> Forces {
@@ -446,7 +469,7 @@ impl UmapParams {
 
     fn fit_rows(&self, matrix: ArrayView2<f64>) -> Result<Umap> {
         let foundation = self.foundation(matrix)?;
-        let coordinates = self.layouts(matrix, &foundation, &[self.seed]).swap_remove(0);
+        let coordinates = self.layouts(matrix, &foundation, &[self.seed])?.swap_remove(0);
         Ok(Umap { params: self.clone(), matrix: matrix.to_owned(), foundation, coordinates })
     }
 }
