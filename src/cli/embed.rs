@@ -80,6 +80,11 @@ fn pixels_worth(features: &Features) -> usize {
 }
 
 impl Embed {
+    /// Whether a GPU has a part in it.
+    pub fn has_kernels(&self) -> bool {
+        self.method != Method::Pca
+    }
+
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         console.check_free(&self.output, globals)?;
         let table = console.read(&self.input)?;
@@ -96,7 +101,6 @@ impl Embed {
                     params = params.perplexity(perplexity);
                 }
                 let fit = |on| params.clone().backend(on).fit(&features);
-                // Left to itself the map is the CPU's, which does not depend on the machine.
                 let tsne = match globals.backend {
                     Where::Gpu => fit(Backend::gpu()?),
                     Where::Auto | Where::Cpu => fit(Backend::Cpu),
@@ -152,7 +156,12 @@ impl Embed {
         if let Some(n_epochs) = self.n_epochs {
             params = params.n_epochs(n_epochs);
         }
-        let fit = |on| params.clone().backend(on).fit(features);
+        let fit = |on: Backend| {
+            let params = params.clone().backend(on.clone());
+            // Left to itself the map is the CPU's, which does not depend on the machine.
+            let is_asked = globals.backend == Where::Gpu;
+            if is_asked { params.layout_on(on) } else { params }.fit(features)
+        };
         let umap = globals.backend.run(pixels_worth(features), fit)?;
         let mut map = umap.coordinates().clone();
         let mut names = axes("umap", map.view());

@@ -62,7 +62,7 @@ impl Graph {
         let mirror = self.transposed();
         let rows = (0..self.n_rows()).into_par_iter().map(|i| {
             merge(self.row(i), mirror.row(i))
-                .map(|(column, w, v)| (column, mix * (w + v - w * v) + (1.0 - mix) * w * v))
+                .map(|(column, w, v)| (column, mix * (w + v - w * v) + (1.0 - mix) * (w * v)))
                 .collect()
         });
         Self::from_rows(rows.collect())

@@ -1,7 +1,7 @@
 //! A feature matrix enters; a map of its rows leaves, on which neighbours stay neighbours.
 //!
 //! Uniform manifold approximation and projection (arXiv:1802.03426, 2018). The fuzzy graph equals umap-learn's on the same neighbours; the layout is
-//! its own, parallel and the same for any number of threads.
+//! its own, parallel and the same for any number of threads, or that of a device.
 
 mod curve;
 mod density;
@@ -9,6 +9,7 @@ mod forces;
 mod graph;
 mod lanes;
 mod layout;
+mod on_gpu;
 mod schedule;
 mod spectral;
 mod start;
@@ -29,6 +30,7 @@ use super::near_order::near_order;
 use super::neighbors::{Metric, Neighbors, check_finite};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::kernels::umap_layout::MOST_AXES;
 use crate::progress::Progress;
 use crate::seed::Seed;
 
@@ -66,6 +68,7 @@ pub struct UmapParams {
     density: DensityParams,
     seed: u64,
     backend: Backend,
+    layout_on: Backend,
     progress: Progress,
 }
 
@@ -122,6 +125,7 @@ impl Umap {
             density: DensityParams::default(),
             seed: 0,
             backend: Backend::Cpu,
+            layout_on: Backend::Cpu,
             progress: Progress::default(),
         }
     }
@@ -209,6 +213,15 @@ impl UmapParams {
     /// Where neighbours are searched for; [`Backend::Cpu`] by default. The map is the same.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
+        self
+    }
+
+    /// Where rows are laid out; [`Backend::Cpu`] by default.
+    ///
+    /// A device moves all rows at once and draws other random numbers: its map is as good as the CPU's and the same on
+    /// every run on the same machine, but another one, as that of another seed is. It has up to 4 coordinates.
+    pub fn layout_on(mut self, backend: Backend) -> Self {
+        self.layout_on = backend;
         self
     }
 
@@ -309,7 +322,7 @@ impl UmapParams {
     ) -> Result<Vec<Array2<f64>>> {
         let matrix = data.records.view();
         let foundation = self.foundation(matrix)?;
-        Ok(self.layouts(matrix, &foundation, seeds))
+        self.layouts(matrix, &foundation, seeds)
     }
 
     fn check(&self, matrix: ArrayView2<f64>) -> Result<()> {
@@ -318,6 +331,14 @@ impl UmapParams {
         check_n_neighbors(self.n_neighbors, n)?;
         if !(1..=64).contains(&self.n_components) {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
+        }
+        if matches!(self.layout_on, Backend::Gpu(_)) && self.n_components > MOST_AXES {
+            let allowed = format!("1 to {MOST_AXES} on a GPU");
+            return Err(Error::parameter("n_components", self.n_components, allowed));
+        }
+        if matches!(self.layout_on, Backend::Gpu(_)) && self.density.on {
+            let error = Error::backend("a densMAP is laid out by the CPU alone");
+            return Err(error.help("use --backend cpu"));
         }
         let real = [
             (
@@ -390,7 +411,7 @@ impl UmapParams {
         matrix: ArrayView2<f64>,
         base: &Foundation,
         seeds: &[u64],
-    ) -> Vec<Array2<f64>> {
+    ) -> Result<Vec<Array2<f64>>> {
         // Coordinates come padded to the next width that is compiled; a padded one stays 0.
         match self.n_components {
             ..=2 => self.layouts_in::<2>(matrix, base, seeds),
@@ -406,7 +427,7 @@ impl UmapParams {
         matrix: ArrayView2<f64>,
         base: &Foundation,
         seeds: &[u64],
-    ) -> Vec<Array2<f64>> {
+    ) -> Result<Vec<Array2<f64>>> {
         let n = matrix.nrows();
         let start = match &self.init {
             Init::Pca => Some(start::principal_components(matrix, self.n_components)),
@@ -417,10 +438,6 @@ impl UmapParams {
             Init::Given(start) => Some(start.clone()),
         };
         let forces = self.forces(base, self.n_epochs_for(n));
-        let schedule = Schedule::new(&base.graph, near_order(matrix), forces.n_epochs);
-        let density = self.density.on.then(|| {
-            Density::new(&self.density, &self.data_radii(base), &base.graph, &schedule, &forces)
-        });
         let starts = seeds.par_iter().map(|&seed| {
             let seed = Seed::new(seed);
             match &start {
@@ -428,15 +445,26 @@ impl UmapParams {
                 None => start::spread(&start::random(n, self.n_components, seed), seed),
             }
         });
+        let starts: Vec<Vec<[f32; D]>> = starts.collect();
         let keys: Vec<u64> =
             seeds.iter().map(|&seed| Seed::new(seed).stream("umap layout", 0).bits()).collect();
-        let (starts, density) = (starts.collect(), density.as_ref());
-        let maps =
-            layout::optimize::<D>(&schedule, starts, &forces, &keys, density, &self.progress);
+        let maps = match &self.layout_on {
+            Backend::Cpu => {
+                let schedule = Schedule::new(&base.graph, near_order(matrix), forces.n_epochs);
+                let density = self.density.on.then(|| {
+                    let radii = self.data_radii(base);
+                    Density::new(&self.density, &radii, &base.graph, &schedule, &forces)
+                });
+                let (density, progress) = (density.as_ref(), &self.progress);
+                layout::optimize(&schedule, starts, &forces, &keys, density, progress)
+            }
+            device @ Backend::Gpu(_) => {
+                on_gpu::optimize(device, &base.graph, starts, &forces, &keys, &self.progress)?
+            }
+        };
         let shape = (n, self.n_components);
-        maps.par_iter()
-            .map(|map| Array2::from_shape_fn(shape, |(i, d)| f64::from(map[i][d])))
-            .collect()
+        let map = |map: &Vec<[f32; D]>| Array2::from_shape_fn(shape, |(i, d)| map[i][d].into());
+        Ok(maps.par_iter().map(map).collect())
     }
 
     fn n_epochs_for(&self, n_rows: usize) -> usize {
@@ -462,7 +490,7 @@ impl UmapParams {
 
     fn fit_rows(&self, matrix: ArrayView2<f64>) -> Result<Umap> {
         let foundation = self.foundation(matrix)?;
-        let coordinates = self.layouts(matrix, &foundation, &[self.seed]).swap_remove(0);
+        let coordinates = self.layouts(matrix, &foundation, &[self.seed])?.swap_remove(0);
         Ok(Umap { params: self.clone(), matrix: matrix.to_owned(), foundation, coordinates })
     }
 }

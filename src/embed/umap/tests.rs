@@ -1,6 +1,7 @@
 //! The graph and the curve against umap-learn, the layout against itself and against quality.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use super::graph::{Graph, local_scales, memberships};
 use super::{Init, Umap, UmapParams, curve, map_radii, target};
+use crate::backend::{Backend, test_device};
 use crate::embed::neighbors::{Metric, Neighbors};
 use crate::embed::quality::{Quality, continuity, trustworthiness};
 use crate::error::ErrorKind;
@@ -254,6 +256,43 @@ fn every_start_keeps_groups_together() {
                 .unwrap();
         assert!(quality.trustworthiness > 0.93, "{init:?} {quality:?}");
     }
+}
+
+/// How much less trustworthy a device's map may be: that much lies between two seeds of such small tables.
+const TRUST_TOLERANCE: f64 = 0.02;
+
+#[test]
+fn a_device_lays_out_another_map_of_the_same_quality() {
+    let Some(gpu) = test_device() else { return };
+    let gpu = Backend::Gpu(Arc::new(gpu));
+    for (n, n_components) in [(240, 2), (600, 2), (150, 1), (150, 3)] {
+        let rows = groups(n);
+        let params = Umap::params(n_components).set_op_mix_ratio(0.9).seed(4);
+        let map = |params: UmapParams| params.fit(&data(&rows)).unwrap().coordinates().clone();
+        let cpu = map(params.clone());
+        assert_eq!(map(params.clone().backend(gpu.clone())), cpu, "neighbours are the same");
+        let params = params.backend(gpu.clone()).layout_on(gpu.clone());
+        let maps = params.fit_many(&data(&rows), &[4, 5]).unwrap();
+        assert_eq!(map(params), maps[0], "the same again");
+        assert!(maps[0] != cpu && maps[0] != maps[1]);
+        let trust = |map: &Array2<f64>| {
+            Quality::measure(rows.view(), map.view(), 15, Metric::Euclidean)
+                .unwrap()
+                .trustworthiness
+        };
+        let expected = trust(&cpu);
+        for map in &maps {
+            let found = trust(map);
+            let what = format!("{n} rows, {n_components} axes: {found}, on the CPU {expected}");
+            assert!(found > expected - TRUST_TOLERANCE, "{what}");
+        }
+        // Such a tolerance tells a map from rows thrown anywhere.
+        let mut stream = Seed::new(8).stream("anywhere", n as u64);
+        let anywhere = Array2::from_shape_simple_fn((n, n_components), || stream.uniform());
+        assert!(trust(&anywhere) < expected - 10.0 * TRUST_TOLERANCE);
+    }
+    let error = Umap::params(5).layout_on(gpu).fit(&data(&groups(40))).unwrap_err();
+    assert!(error.to_string().contains("must be 1 to 4 on a GPU"), "{error}");
 }
 
 #[test]
