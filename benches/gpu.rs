@@ -43,6 +43,9 @@ pub fn run(arguments: &[String]) {
     for _ in 0..3 {
         found = stage(&gpu, "segment", || on_gpu.segment(&blobs.image).unwrap());
     }
+    stage(&gpu, "segment in tiles", || {
+        on_gpu.clone().tile(side / 2).segment(&blobs.image).unwrap()
+    });
     let regions = || Regions::params().backend(backend.clone());
     for _ in 0..3 {
         stage(&gpu, "measure, from the device", || regions().measure_segmented(&found).unwrap());

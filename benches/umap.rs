@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::peer::{read_npy, timed};
 
-/// Stages `neighbors INPUT [k=15]`, `umap INPUT [seeds=1] [init=pca] [out=FILE]`, `umap-many INPUT [runs=20]`.
+/// Stages `neighbors INPUT [k=15]`, `umap INPUT [seeds=1] [init=pca] [densmap=false] [out=FILE]`, `umap-many INPUT [runs=20]`.
 ///
 /// FILE gets the maps of all seeds, little-endian f64 in row order.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
@@ -38,7 +38,8 @@ pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
                 Some("random") => Init::Random,
                 _ => Init::Pca,
             };
-            let params = Umap::params(2).init(init);
+            let densmap = option("densmap").as_deref() == Some("true");
+            let params = Umap::params(2).init(init).densmap(densmap);
             let (cpu, wall, umap) = timed(|| params.fit(&data).expect("clean rows"));
             if let Some(path) = option("out") {
                 let seeds: Vec<u64> = (0..n_seeds).collect();

@@ -197,6 +197,28 @@ pub fn closest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, name)| name)
 }
 
+/// Why a file or folder cannot be opened; a missing one is often a misspelt one.
+pub(crate) fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Error::io(format!("cannot be opened: {error}")).in_file(path);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let error = Error::io("does not exist").in_file(path);
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return error.help(format!("the folder {} does not exist either", folder.display()));
+    };
+    let mut names: Vec<String> =
+        entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.sort();
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    match closest(&wanted, names.iter().map(String::as_str)) {
+        Some(close) => {
+            error.help(format!("did you mean `{}`?", path.with_file_name(close).display()))
+        }
+        None => error.help("check the path"),
+    }
+}
+
 /// Levenshtein distance over characters.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

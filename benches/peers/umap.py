@@ -1,6 +1,7 @@
 """Neighbours beside FAISS and pynndescent; UMAP beside umap-learn and embedding-atlas, every map judged by the same measures.
 
-usage: python umap.py [digits|5k|50k|200k]... [neighbors] [maps] [many] [picture]     (default: digits 5k 50k, the first three)
+usage: python umap.py [digits|5k|uneven|50k|200k]... [neighbors] [maps] [many] [densmap] [picture]     (default: digits 5k 50k, all but the last)
+`uneven` is 5k with groups of different densities.
 Inputs are generated into benches/peers/data, `picture` draws one map of each side there. The Rust UMAP of embedding-atlas
 is not on PyPI or crates.io by itself: build `cargo build --release -p umap-benchmark` in a clone of github.com/apple/embedding-atlas
 and give the program in EMBEDDING_ATLAS=.../target/release/umap-bench; without it that line is left out.
@@ -15,14 +16,14 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 K = 15
 
 
-def table(n):
+def table(n, widths=np.ones(8)):
     """Eight groups in nine dimensions, shown through 20 correlated, partly skewed columns; standardized."""
     mixture = np.random.default_rng(4242)
     centres = mixture.normal(0, 1.5, (8, 9))
     turn = mixture.normal(0, 0.35, (9, 9)) + np.eye(9)
     rng = np.random.default_rng(n)
-    z = centres[rng.choice(8, n, p=[0.25, 0.2, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04])]
-    z = z + 0.75 * rng.standard_normal((n, 9)) @ turn
+    groups = rng.choice(8, n, p=[0.25, 0.2, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04])
+    z = centres[groups] + 0.75 * widths[groups, None] * rng.standard_normal((n, 9)) @ turn
     x = np.hstack([z, z[:, ::-1] * 0.6 + 0.5 * np.exp(0.4 * z), np.tanh(z[:, :2])]) + 0.3 * rng.standard_normal((n, 20))
     return (x - x.mean(0)) / x.std(0)
 
@@ -36,7 +37,7 @@ def load(name):
             from sklearn.datasets import load_digits
             x = load_digits().data
         else:
-            x = table(int(name.rstrip("k")) * 1000)
+            x = table(5000, np.geomspace(0.2, 2, 8)) if name == "uneven" else table(int(name.rstrip("k")) * 1000)
         np.save(path, np.ascontiguousarray(x, dtype="<f8"))
     return np.load(path), path
 
@@ -96,10 +97,10 @@ def neighbors(name):
     harness.compare(f"{K} nearest neighbours, {name}", peers, ["neighbors", path, f"k={K}"])
 
 
-def ours(path, n, seeds):
+def ours(path, n, seeds, *options):
     """Figures of one fit, and the maps of several seeds."""
     with tempfile.NamedTemporaryFile(suffix=".f64") as file:
-        figures = harness.time_ours("umap", path, f"seeds={seeds}", f"out={file.name}")
+        figures = harness.time_ours("umap", path, f"seeds={seeds}", f"out={file.name}", *options)
         return figures, np.fromfile(file.name, "<f8").reshape(seeds, n, 2)
 
 
@@ -119,20 +120,49 @@ def atlas(x):
     return work
 
 
-def maps(name, draw):
+def log_radii(points, power, least=0.0):
+    """Local radii as umap-learn's `rad_orig_` (distances to the power of 2) and `rad_emb_` (of 1) on exact neighbours."""
+    from sklearn.neighbors import NearestNeighbors
+    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+    from scipy.sparse import coo_matrix
+    distance, index = NearestNeighbors(n_neighbors=K - 1).fit(points).kneighbors()
+    index = np.hstack([np.arange(len(points))[:, None], index]).astype(np.int32)
+    distance = np.hstack([np.zeros((len(points), 1)), distance]).astype(np.float32)
+    rows, columns, weights, _ = compute_membership_strengths(index, distance, *smooth_knn_dist(distance, float(K), local_connectivity=1.0))
+    directed = coo_matrix((weights, (rows, columns))).tocsr()
+    graph = directed + directed.T - directed.multiply(directed.T)
+    graph.data[graph.data < least * graph.data.max()] = 0
+    graph.eliminate_zeros()
+    graph = graph.tocoo()
+    apart = np.linalg.norm(points[graph.row] - points[graph.col], axis=1)
+    return np.log(1e-8 + np.bincount(graph.row, graph.data * apart**power) / np.bincount(graph.row, graph.data))
+
+
+def densities(x):
+    """Trustworthiness, preservation, and the correlation of log local radii in the data with those on the map."""
+    judge, radii = quality(x), log_radii(x, 2, 1 / (700 if len(x) <= 10_000 else 400))
+
+    def measure(maps):
+        r = np.array([np.corrcoef(radii, log_radii(y, 1))[0, 1] for y in maps])
+        return f"{judge(maps)} radii {r.mean():.4f} [{r.min():.4f}, {r.max():.4f}]"
+
+    return measure
+
+
+def maps(name, draw, densmap=False):
     import umap
     x, path = load(name)
     rows, seeds = x.astype("float32"), 5 if len(x) <= 50_000 else 1
-    judge = quality(x)
-    figures, mine = ours(path, len(x), seeds)
-    print(f"UMAP, {name}, {seeds} seeds\n  {'polariscope':28} cpu {figures['cpu']:9.3f} s  wall {figures['wall']:9.3f} s             {judge(mine)}", flush=True)
-    peers = {"umap-learn, parallel": lambda: umap.UMAP(n_jobs=2).fit_transform(rows)}
-    if "EMBEDDING_ATLAS" in os.environ:
+    judge = densities(x) if densmap else quality(x)
+    figures, mine = ours(path, len(x), seeds, f"densmap={densmap}".lower())
+    print(f"{'densMAP' if densmap else 'UMAP'}, {name}, {seeds} seeds\n  {'polariscope':28} cpu {figures['cpu']:9.3f} s  wall {figures['wall']:9.3f} s             {judge(mine)}", flush=True)
+    peers = {"umap-learn, parallel": lambda: umap.UMAP(n_jobs=2, densmap=densmap).fit_transform(rows)}
+    if "EMBEDDING_ATLAS" in os.environ and not densmap:
         peers["embedding-atlas"] = atlas(x)
     if len(x) <= 5_000:
-        peers["umap-learn, seeded"] = lambda: umap.UMAP(random_state=42, n_jobs=1).fit_transform(rows)
+        peers["umap-learn, seeded"] = lambda: umap.UMAP(random_state=42, n_jobs=1, densmap=densmap).fit_transform(rows)
     shown = {"polariscope": mine[0]}
-    umap.UMAP(n_jobs=2, n_epochs=10).fit_transform(rows[:2000])  # compiles
+    umap.UMAP(n_jobs=2, n_epochs=10, densmap=densmap).fit_transform(rows[:2000])  # compiles
     for peer, work in peers.items():
         runs, cpu, wall = [], [], []
         for _ in range(1 if peer.endswith("seeded") else seeds):
@@ -143,7 +173,7 @@ def maps(name, draw):
         shown[peer] = runs[0]
         print(f"  {peer:28} cpu {statistics.median(cpu):9.3f} s  wall {statistics.median(wall):9.3f} s   {statistics.median(cpu) / figures['cpu']:7.1f} x   {judge(runs)}", flush=True)
     if draw:
-        picture(name, x, shown)
+        picture(f"{name}-densmap" if densmap else name, x, shown)
 
 
 def picture(name, x, shown):
@@ -173,12 +203,14 @@ def many(name):
 
 
 if __name__ == "__main__":
-    stages = {"neighbors", "maps", "many", "picture"}
+    stages = {"neighbors", "maps", "many", "densmap", "picture"}
     wanted = stages.intersection(sys.argv[1:]) or stages - {"picture"}
     for name in [a for a in sys.argv[1:] if a not in stages] or ["digits", "5k", "50k"]:
         if "neighbors" in wanted:
             neighbors(name)
-        if "maps" in wanted or "picture" in wanted:
+        if "maps" in wanted or wanted == {"picture"}:
             maps(name, "picture" in wanted)
+        if "densmap" in wanted:
+            maps(name, "picture" in wanted, densmap=True)
         if "many" in wanted and name == "5k":
             many(name)

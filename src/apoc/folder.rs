@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cannot_open};
 
 /// Images and their masks out of two folders: files of equal name, in the order of their names.
 ///
@@ -34,7 +34,7 @@ pub fn folder_pairs(
 
 /// Names of the files in a folder, sorted; hidden ones are left out.
 fn names(folder: &Path) -> Result<Vec<PathBuf>> {
-    let cannot = |e: std::io::Error| Error::io(format!("cannot be read: {e}")).in_file(folder);
+    let cannot = |e: std::io::Error| cannot_open(folder, &e);
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;

@@ -8,6 +8,7 @@ use super::object_statistics::{Objects, contacts, distance, each_contact};
 use super::objects::{check_annotation, classify, names_of, repaint};
 use super::pixels::{Typed, typed};
 use super::train::{Growth, Rows, growth_setters};
+use crate::backend::Backend;
 use crate::error::{Error, Result, closest};
 use crate::image::{IntensityImage, LabelImage};
 
@@ -129,7 +130,7 @@ pub(super) fn merged_objects(
 ) -> Result<LabelImage> {
     let pairs = Pairs::of(labels, intensity)?;
     let (columns, sides) = pairs.measure(&names_of(model.feature_specification()))?;
-    let classes = classify(model, &columns)?;
+    let classes = classify(&Backend::Cpu, model, &columns)?;
     let present = &pairs.objects.labels;
     // Each object's group is named by the largest label in it.
     let mut group: Vec<usize> = (0..present.len()).collect();

@@ -7,9 +7,11 @@ use super::Kind;
 use super::classifier::Classifier;
 use super::neighborhood;
 use super::object_statistics::{INTENSITY, Objects, SHAPE};
+use super::on_gpu;
 use super::pixels::{Typed, typed};
 use super::train::{Growth, Rows, growth_setters};
 use super::votes::{Voters, winners};
+use crate::backend::Backend;
 use crate::error::{Error, Result, closest};
 use crate::image::{IntensityImage, LabelImage};
 
@@ -81,7 +83,11 @@ pub(super) fn measure(
 }
 
 /// The class of each row, `[feature][row]`; 0 for a row with a number that is missing.
-pub(super) fn classify(model: &Classifier, columns: &[Vec<f32>]) -> Result<Vec<u32>> {
+pub(super) fn classify(
+    backend: &Backend,
+    model: &Classifier,
+    columns: &[Vec<f32>],
+) -> Result<Vec<u32>> {
     if columns.len() != model.n_features() {
         return Err(Error::data(format!(
             "{} features for a model that reads {}",
@@ -90,6 +96,9 @@ pub(super) fn classify(model: &Classifier, columns: &[Vec<f32>]) -> Result<Vec<u
         )));
     }
     let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
+    if let Backend::Gpu(gpu) = backend {
+        return on_gpu::row_classes(gpu, &model.forest, &columns);
+    }
     let n = columns.first().map_or(0, |column| column.len());
     let mut sums = vec![0.0; n * model.n_classes()];
     Voters::of(&model.forest).sum(&columns, &mut sums);
@@ -289,7 +298,7 @@ fn classes_of(
     let objects = Objects::of(labels, intensity)?;
     let names = names_of(model.feature_specification());
     let columns = measure(&names, &objects, intensity.is_some())?;
-    let classes = classify(model, &columns)?;
+    let classes = classify(&Backend::Cpu, model, &columns)?;
     Ok((objects.labels, classes))
 }
 

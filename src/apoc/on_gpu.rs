@@ -54,7 +54,24 @@ pub(super) fn shares(
     })
 }
 
-fn vote<T: Copy>(
+/// The class of each row of a table, 0 where a number is missing: `columns[f][row]`.
+pub(super) fn row_classes(gpu: &Gpu, forest: &Forest, columns: &[&[f32]]) -> Result<Vec<u32>> {
+    voters(forest, &nodes(forest)).classes_on(gpu, columns)
+}
+
+fn nodes(forest: &Forest) -> Vec<Node> {
+    let nodes = forest.nodes.iter();
+    nodes
+        .map(|n| Node { threshold: n.threshold, feature: n.feature, left: n.left, right: n.right })
+        .collect()
+}
+
+fn voters<'a>(forest: &'a Forest, nodes: &'a [Node]) -> Voters<'a> {
+    let Forest { roots, votes, n_features, n_classes, .. } = forest;
+    Voters { nodes, roots, votes, n_features: *n_features, n_classes: *n_classes }
+}
+
+fn vote<T: Copy + Default>(
     gpu: &Gpu,
     stack: &Stack<'_>,
     forest: &Forest,
@@ -62,58 +79,53 @@ fn vote<T: Copy>(
     progress: &Progress,
     finish: impl Fn(&DeviceForest, &Buffer<f32>) -> Result<Vec<T>>,
 ) -> Result<Vec<T>> {
-    let nodes: Vec<Node> = forest
-        .nodes
-        .iter()
-        .map(|n| Node { threshold: n.threshold, feature: n.feature, left: n.left, right: n.right })
-        .collect();
-    let Forest { roots, votes, n_features, n_classes, .. } = forest;
-    let (n_features, n_classes) = (*n_features, *n_classes);
-    let trees = Voters { nodes: &nodes, roots, votes, n_features, n_classes }.upload(gpu)?;
+    let trees = voters(forest, &nodes(forest)).upload(gpu)?;
     let is_fused = is_fused(gpu)?;
-    let strips = strips(gpu, stack, n_classes, part)?;
-    let n_strips = strips.len();
-    let mut found = Vec::new();
-    for (done, strip) in strips.into_iter().enumerate() {
-        let held = held(stack, &strip);
+    let strips = strips(gpu, stack, forest.n_classes, part)?;
+    let mut found = Vec::with_capacity(strips.len());
+    for (done, strip) in strips.iter().enumerate() {
+        let held = held(stack, strip);
         let values = finish(&trees, &features(gpu, stack, &held, is_fused)?)?;
-        found.extend(inside(&values, &strip, &held, stack.extent()[2]));
-        progress.report(done + 1, n_strips);
+        found.push(inside(&values, strip, &held, stack.extent()[2]));
+        progress.report(done + 1, strips.len());
     }
-    Ok(found)
+    Ok(stack.joined(&strips, &found, part))
 }
 
-/// Rows of a plane, or layers of a stack, as many as the device has room for, in their order.
+/// Layers and rows, as many as the device has room for with what features reach around them.
 fn strips(
     gpu: &Gpu,
     stack: &Stack<'_>,
     n_classes: usize,
     (layers, rows): (&Range<usize>, &Range<usize>),
 ) -> Result<Vec<Strip>> {
-    let [nz, ny, nx] = stack.extent();
-    let (all, length, across) =
-        if stack.is_stack() { (layers, nz, ny * nx) } else { (rows, ny, nx) };
-    let per_pixel = stack.n_features().max(n_classes);
-    let fitting = gpu.max_words().min(AT_ONCE) / (per_pixel * across).max(1);
-    let reach = stack.spec().reach();
-    let held = (all.len() + 2 * reach).min(length);
-    let at_once = if fitting >= held { all.len() } else { fitting.saturating_sub(2 * reach) };
-    if at_once == 0 && !all.is_empty() {
-        let what = if stack.is_stack() { "layers" } else { "rows" };
+    let ([nz, ny, width], reach) = (stack.extent(), stack.spec().reach());
+    let deep = if stack.is_stack() { reach } else { 0 };
+    // Those of a strip in the middle, which features reach out of on both sides.
+    let held = |side: usize| {
+        let [layers, rows] = [layers, rows].map(|all| all.len().min(side));
+        [(layers + 2 * deep).min(nz), (rows + 2 * reach).min(ny)]
+    };
+    let per_row = width * stack.n_features().max(n_classes);
+    let fitting = gpu.max_words().min(AT_ONCE);
+    let fits = |side: &usize| held(*side).iter().product::<usize>() * per_row <= fitting;
+    let longest = layers.len().max(rows.len()).max(1);
+    let Some(side) = (1..=longest).rev().find(fits) else {
+        let [layers, rows] = held(1);
         return Err(Error::backend(format!(
-            "{} features of {} {what} of {across} pixels, which one of them reaches, are more than {} sees at once",
+            "{} features of {layers} x {rows} rows of {width} pixels, which those of one row reach, are more than {} sees at once",
             stack.n_features(),
-            2 * reach + 1,
             gpu.adapter().name
         ))
         .help("use --backend cpu, with --tile if memory is short"));
-    }
-    let starts = all.clone().step_by(at_once.max(1));
-    let ranges = starts.map(|start| start..(start + at_once).min(all.end));
-    let strip = |r: Range<usize>| {
-        if stack.is_stack() { (r, rows.clone()) } else { (layers.clone(), r) }
     };
-    Ok(ranges.map(strip).collect())
+    let mut strips = Vec::new();
+    for z in layers.clone().step_by(side) {
+        for y in rows.clone().step_by(side) {
+            strips.push((z..(z + side).min(layers.end), y..(y + side).min(rows.end)));
+        }
+    }
+    Ok(strips)
 }
 
 /// The strip with the pixels around it that features reach.
@@ -322,9 +334,12 @@ mod tests {
         let shapes: [&[usize]; 5] = [&[1, 1], &[23, 40], &[57, 9], &[1, 7, 5], &[13, 11, 17]];
         compare(&gpu, &shapes, "as it is");
         compare(&test_device().unwrap().with_group_size(13), &shapes[1..2], "groups of 13");
-        // Room for strips of three rows, or layers, with ten around them, of 14 features of 2 channels.
-        for (shape, across) in [(&[57, 9][..], 9), (&[27, 4, 5], 4 * 5)] {
-            let gpu = test_device().unwrap().with_binding_limit(28 * across * 23 * 4);
+        // Room for strips of three rows, three layers, or eleven of both, with ten around them, of 14 features of 2
+        // channels.
+        for (shape, held) in
+            [(&[57, 9][..], 23 * 9), (&[27, 4, 5], 23 * 4 * 5), (&[32, 32, 1], 31 * 31)]
+        {
+            let gpu = test_device().unwrap().with_binding_limit(28 * held * 4);
             compare(&gpu, &[shape], "small bindings");
         }
     }
@@ -346,6 +361,6 @@ mod tests {
             assert!(error.remedy().unwrap().contains("--backend cpu"));
         };
         refused("original", vec![2e17; 100], "a pixel of 2e17");
-        refused("gaussian_blur=8", vec![1.0; 100_000], "65 rows of 50 pixels");
+        refused("gaussian_blur=8", vec![1.0; 100_000], "features of 1 x 65 rows of 50 pixels");
     }
 }

@@ -266,6 +266,16 @@ impl<'a> Stack<'a> {
                 Ok(finished)
             })
             .collect::<Result<_>>()?;
+        Ok(self.joined(&strips, &found, (layers, rows)))
+    }
+
+    /// The values of all pixels of some layers and rows, from those of their strips.
+    pub fn joined<T: Copy + Default>(
+        &self,
+        strips: &[Strip],
+        found: &[Vec<T>],
+        (layers, rows): (&Range<usize>, &Range<usize>),
+    ) -> Vec<T> {
         let mut all = vec![T::default(); layers.len() * rows.len() * self.width];
         for ((zs, ys), values) in strips.iter().zip(found) {
             for (i, row) in values.chunks_exact(self.width).enumerate() {
@@ -274,7 +284,7 @@ impl<'a> Stack<'a> {
                 all[line * self.width..][..self.width].copy_from_slice(row);
             }
         }
-        Ok(all)
+        all
     }
 }
 

@@ -5,6 +5,7 @@ use super::classifier::Classifier;
 use super::objects::{add_rows, classify, names_of};
 use super::pixels::{Typed, typed};
 use super::train::{Growth, Rows, growth_setters};
+use crate::backend::Backend;
 use crate::error::{Error, Result, closest};
 
 typed! {
@@ -82,20 +83,24 @@ impl TableRowClassifier {
     /// # Errors
     /// Another number of columns than features.
     pub fn predict(&self, columns: &[Vec<f32>]) -> Result<Vec<u32>> {
-        row_classes(self, columns)
+        row_classes(&Backend::Cpu, self, columns)
     }
 }
 
-/// The class of each row of any model whose features are columns.
+/// The class of each row of any model whose features are columns, on the processor or a device with the same answer.
 ///
 /// # Errors
-/// Another number of columns than features.
-pub fn row_classes(model: &Classifier, columns: &[Vec<f32>]) -> Result<Vec<u32>> {
+/// Another number of columns than features; what the device has no room for.
+pub fn row_classes(
+    backend: &Backend,
+    model: &Classifier,
+    columns: &[Vec<f32>],
+) -> Result<Vec<u32>> {
     let n_rows = columns.first().map_or(0, Vec::len);
     if columns.iter().any(|column| column.len() != n_rows) {
         return Err(Error::data("the columns differ in length"));
     }
-    classify(model, columns)
+    classify(backend, model, columns)
 }
 
 /// Where the features of a model stand among the columns of a table.

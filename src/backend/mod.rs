@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 #[cfg(test)]
 pub(crate) use gpu::check_shader;
-pub(crate) use gpu::{Bound, Buffer};
+pub(crate) use gpu::{Bound, Buffer, Word};
 pub use gpu::{Gpu, adapters};
 #[cfg(test)]
 pub(crate) use test_device::test_device;

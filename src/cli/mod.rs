@@ -98,7 +98,11 @@ commands! {
 impl Command {
     /// Whether it has work for a GPU beside the measuring of images.
     fn has_kernels(&self) -> bool {
-        matches!(self, Self::Measure(_) | Self::Segment(_) | Self::Embed(_))
+        match self {
+            Self::Measure(_) | Self::Segment(_) | Self::Apoc(_) => true,
+            Self::Embed(embed) => embed.has_kernels(),
+            _ => false,
+        }
     }
 }
 
@@ -126,6 +130,11 @@ pub fn main() -> ExitCode {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(n_threads.get()).build_global();
     }
     let outcome = match &cli.command {
+        Some(
+            Command::Columns(_) | Command::Demo(_) | Command::Doctor(_) | Command::Completions(_),
+        ) if cli.globals.backend == args::Where::Gpu => {
+            console.refuse_gpu("this command reads no image and no table")
+        }
         Some(command) => command.run(&cli.globals, &console),
         None => cli.walk.run(&cli.globals, &console),
     };

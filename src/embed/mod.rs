@@ -2,6 +2,7 @@
 
 mod explained;
 mod moments;
+mod near_order;
 pub mod neighbors;
 mod pca;
 mod plane;

@@ -1,7 +1,5 @@
 //! Points of a map enter; the nearest others of each leave, exactly, without comparing all with all.
 
-use std::collections::BinaryHeap;
-
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
@@ -21,9 +19,9 @@ pub(crate) fn nearest_on_map(points: ArrayView2<'_, f64>, k: usize) -> Array2<u3
         .map(|task| {
             let mut nearest = Vec::with_capacity(TASK * k);
             for query in task * TASK..n.min((task + 1) * TASK) {
-                let mut near = Nearest { k, query, heap: BinaryHeap::with_capacity(k + 1) };
+                let mut near = Nearest::to(query, k);
                 tree.search(1, 0..n, &mut near);
-                nearest.extend(near.heap.into_iter().map(|(_, i)| i));
+                nearest.extend(near.finish().map(|(_, i)| i));
             }
             nearest
         })
@@ -42,15 +40,15 @@ struct Tree {
     /// The points in the order of the leaves, and the rows they come from.
     points: Vec<f64>,
     order: Vec<u32>,
-    /// Lowest and highest corner of every part; those of part i are parts 2 i and 2 i + 1.
-    boxes: Vec<[Vec<f64>; 2]>,
+    /// Lowest corner, then highest corner, of every part; those of part i are parts 2 i and 2 i + 1.
+    boxes: Vec<f64>,
 }
 
 impl Tree {
     fn new(points: ArrayView2<'_, f64>) -> Self {
         let (n, d) = points.dim();
         let mut order: Vec<u32> = (0..n as u32).collect();
-        let mut boxes = vec![[Vec::new(), Vec::new()]; 2];
+        let mut boxes = Vec::new();
         split(points, &mut order, 1, &mut boxes);
         let mut sorted = Vec::with_capacity(n * d);
         order.iter().for_each(|&i| sorted.extend(points.row(i as usize)));
@@ -85,19 +83,15 @@ impl Tree {
 
     /// Squared distance of a point to a part's box.
     fn gap(&self, part: usize, query: usize) -> f64 {
-        let [low, high] = &self.boxes[part];
+        let d = self.n_columns;
+        let (low, high) = self.boxes[2 * d * part..][..2 * d].split_at(d);
         let point = self.point(query).iter();
         let outside = point.zip(low).zip(high).map(|((x, low), high)| x - x.clamp(*low, *high));
         outside.map(|gap| gap * gap).sum()
     }
 }
 
-fn split(
-    points: ArrayView2<'_, f64>,
-    order: &mut [u32],
-    part: usize,
-    boxes: &mut Vec<[Vec<f64>; 2]>,
-) {
+fn split(points: ArrayView2<'_, f64>, order: &mut [u32], part: usize, boxes: &mut Vec<f64>) {
     let bound = |of: fn(f64, f64) -> f64, start: f64| -> Vec<f64> {
         let column = |c: usize| order.iter().map(|&i| points[[i as usize, c]]).fold(start, of);
         (0..points.ncols()).map(column).collect()
@@ -105,10 +99,12 @@ fn split(
     let (low, high) = (bound(f64::min, f64::INFINITY), bound(f64::max, f64::NEG_INFINITY));
     let spread = |c: usize| high[c] - low[c];
     let widest = (1..low.len()).fold(0, |w, c| if spread(c) > spread(w) { c } else { w });
-    if boxes.len() <= part {
-        boxes.resize(part + 1, [Vec::new(), Vec::new()]);
+    let corners = [low, high].concat();
+    let start = part * corners.len();
+    if boxes.len() < start + corners.len() {
+        boxes.resize(start + corners.len(), 0.0);
     }
-    boxes[part] = [low, high];
+    boxes[start..][..corners.len()].copy_from_slice(&corners);
     if order.len() > LEAF {
         let middle = order.len() / 2;
         let value = |i: &u32| points[[*i as usize, widest]];
@@ -119,28 +115,52 @@ fn split(
     }
 }
 
-/// The best so far; the worst of them on top.
+/// A point that may be among the nearest: the bits of its squared distance, which sort as it does, and its row.
+type Candidate = (u64, u32);
+
+/// The best so far, and some more: they are sorted out when there are half as many again as are wanted, which takes
+/// less time than keeping them in order.
 struct Nearest {
     k: usize,
     query: usize,
-    /// Bits of squared distances, which sort as they do, and rows.
-    heap: BinaryHeap<(u64, u32)>,
+    found: Vec<Candidate>,
+    /// No candidate beyond it is among the nearest.
+    bar: Candidate,
+    /// So many are sorted out.
+    most: usize,
 }
 
 impl Nearest {
-    fn offer(&mut self, candidate: (u64, u32)) {
-        if self.heap.len() < self.k {
-            self.heap.push(candidate);
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && candidate < *worst
-        {
-            *worst = candidate;
+    fn to(query: usize, k: usize) -> Self {
+        let found = Vec::with_capacity(k + k / 2 + 1);
+        Self { k, query, found, bar: (u64::MAX, u32::MAX), most: k }
+    }
+
+    fn offer(&mut self, candidate: Candidate) {
+        if candidate < self.bar {
+            self.found.push(candidate);
+            if self.found.len() == self.most {
+                self.sort_out();
+                self.most = self.k + self.k / 2 + 1;
+            }
+        }
+    }
+
+    fn sort_out(&mut self) {
+        if let Some(last) = self.k.min(self.found.len()).checked_sub(1) {
+            self.bar = *self.found.select_nth_unstable(last).1;
+            self.found.truncate(self.k);
         }
     }
 
     /// Whether points this far away (squared) could be among the nearest.
     fn may_gain(&self, gap: f64) -> bool {
-        self.heap.len() < self.k || self.heap.peek().is_some_and(|worst| gap.to_bits() <= worst.0)
+        gap.to_bits() <= self.bar.0
+    }
+
+    fn finish(mut self) -> impl Iterator<Item = Candidate> {
+        self.sort_out();
+        self.found.into_iter()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cannot_open};
 
 /// Bytes at addresses.
 #[derive(Debug)]
@@ -16,18 +16,14 @@ pub(super) enum Bytes {
 
 impl Bytes {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let cannot_read = |e: std::io::Error| {
-            Error::io(format!("cannot be read: {e}"))
-                .in_file(path)
-                .help("check the path and the permissions")
-        };
+        let cannot = |e: std::io::Error| cannot_open(path, &e);
         if path.is_dir() {
             return Err(Error::io("is a folder, not an image")
                 .in_file(path)
                 .help("name one file in it"));
         }
-        let file = File::open(path).map_err(cannot_read)?;
-        let len = file.metadata().map_err(cannot_read)?.len();
+        let file = File::open(path).map_err(cannot)?;
+        let len = file.metadata().map_err(cannot)?.len();
         Ok(Self::File { file: Mutex::new(file), len })
     }
 

@@ -1,4 +1,4 @@
-// Values become their range and their histogram, for Otsu's threshold; see segment/tiles.rs.
+// Values become their range and their histogram, for Otsu's threshold; see segment/bins.rs.
 //
 // Bins are told apart by their least values, which the CPU finds with its own formula: no division here can round
 // a value into another bin.

@@ -33,6 +33,7 @@ pub(crate) const SHADERS: &[&crate::backend::Shader] = &[
     &raster_gpu::BOX_RANK,
     &raster_gpu::COMPONENTS,
     &raster_gpu::CONVOLVE,
+    &raster_gpu::CROP,
     &raster_gpu::HISTOGRAM,
     &raster_gpu::POINTWISE,
     &raster_gpu::RELABEL,

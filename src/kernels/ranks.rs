@@ -1,4 +1,4 @@
-//! Rows, a query and some of its gaps enter; how many rows are nearer than each gap leaves.
+//! Rows, a query and some of its gaps enter; how many rows are nearer than each gap leaves; or the gaps of all rows.
 
 use super::nearest_rows::{Gap, Hit, Rows};
 
@@ -48,19 +48,7 @@ impl Columns {
         let mut gaps = [0.0; BLOCK];
         for start in (0..self.n_rows).step_by(BLOCK) {
             let gaps = &mut gaps[..BLOCK.min(self.n_rows - start)];
-            gaps.fill(0.0);
-            // The order of summation is that of `Gap::between`: equal gaps stay equal.
-            for (&x, column) in query.iter().zip(self.values.chunks_exact(self.n_rows)) {
-                let column = &column[start..start + gaps.len()];
-                match self.gap {
-                    Gap::Squared => {
-                        gaps.iter_mut().zip(column).for_each(|(sum, y)| *sum += (x - y) * (x - y));
-                    }
-                    Gap::Absolute => {
-                        gaps.iter_mut().zip(column).for_each(|(sum, y)| *sum += (x - y).abs());
-                    }
-                }
-            }
+            self.measure_block(query, start, gaps);
             for (count, &(bar, index)) in counts.iter_mut().zip(hits) {
                 let before = (index as usize).clamp(start, start + gaps.len()) - start;
                 let (smaller, larger) = gaps.split_at(before);
@@ -69,6 +57,50 @@ impl Columns {
             }
         }
         counts
+    }
+
+    /// The gaps between a query and all rows, in their order.
+    pub(crate) fn measure(&self, query: &[f64], gaps: &mut Vec<f64>) {
+        gaps.resize(self.n_rows, 0.0);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            #[expect(unsafe_code, reason = "calls the same loops compiled for AVX2")]
+            return unsafe { self.measure_avx2(query, gaps) };
+        }
+        self.measure_plainly(query, gaps);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn measure_avx2(&self, query: &[f64], gaps: &mut [f64]) {
+        self.measure_plainly(query, gaps);
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only then is it compiled for its caller's features")]
+    fn measure_plainly(&self, query: &[f64], gaps: &mut [f64]) {
+        for (block, gaps) in gaps.chunks_mut(BLOCK).enumerate() {
+            self.measure_block(query, block * BLOCK, gaps);
+        }
+    }
+
+    /// The gaps of the rows from `start` on. The order of summation is that of `Gap::between`: equal gaps stay equal.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only then is it compiled for its caller's features")]
+    fn measure_block(&self, query: &[f64], start: usize, gaps: &mut [f64]) {
+        gaps.fill(0.0);
+        for (&x, column) in query.iter().zip(self.values.chunks_exact(self.n_rows)) {
+            let column = &column[start..start + gaps.len()];
+            match self.gap {
+                Gap::Squared => {
+                    gaps.iter_mut().zip(column).for_each(|(sum, y)| *sum += (x - y) * (x - y));
+                }
+                Gap::Absolute => {
+                    gaps.iter_mut().zip(column).for_each(|(sum, y)| *sum += (x - y).abs());
+                }
+            }
+        }
     }
 }
 
@@ -92,6 +124,11 @@ mod tests {
             let expected: Vec<usize> = (0..all.len()).collect();
             assert_eq!(columns.count_nearer(query, &all), expected);
             assert_eq!(columns.count_nearer_plainly(query, &all), expected);
+            let (mut gaps, mut plain) = (Vec::new(), vec![0.0; 700]);
+            columns.measure(query, &mut gaps);
+            columns.measure_plainly(query, &mut plain);
+            assert_eq!(gaps, plain);
+            assert!(all.iter().all(|&(gap, j)| gaps[j as usize] == gap));
         }
     }
 }

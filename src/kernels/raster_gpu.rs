@@ -8,13 +8,15 @@
 //! # Cost
 //! Per pixel: a convolution along one axis moves 8 bytes and does 3 operations for each of 2 r + 1 taps (their reads
 //! come from cache); a rank the same with 1; two images that become one 12 bytes, their root of squares 8 and about 400
-//! operations on whole numbers; range and histogram move 4 (8 comparisons); mask and peaks 8 and 12;
+//! operations on whole numbers; range and histogram move 4 (8 comparisons); mask and peaks 8 and 12; a crop 8;
 //! components about 40 over five kernels; every step of growth 8, and as many steps as the widest gap between a spot
 //! and its border, rounded up to 16. A card that moves B bytes a second takes bytes / B seconds a pixel as long as
 //! that is more than operations / its rate: for a blur of sigma 2 (two axes, 17 taps) 16 / B, about 100 operations; at
 //! 500 GB/s that is 0.3 ms for 10 million pixels.
 
-use crate::backend::{Bound, Buffer, Gpu, Launch, Shader};
+use std::ops::Range;
+
+use crate::backend::{Bound, Buffer, Gpu, Launch, Shader, Word};
 use crate::error::{Error, Result};
 
 macro_rules! raster_shader {
@@ -33,6 +35,7 @@ macro_rules! raster_shader {
 pub(super) use raster_shader;
 
 pub(super) static CONVOLVE: Shader = raster_shader!("convolve");
+pub(super) static CROP: Shader = raster_shader!("crop");
 pub(super) static POINTWISE: Shader = raster_shader!("pointwise", "exact.wgsl");
 pub(super) static BOX_RANK: Shader = raster_shader!("box_rank");
 pub(super) static HISTOGRAM: Shader = raster_shader!("histogram");
@@ -114,7 +117,7 @@ impl<'a> Raster<'a> {
             gpu.adapter().name,
             gpu.max_words()
         );
-        Err(Error::backend(what).help("use --backend cpu, with --tile if memory is short"))
+        Err(Error::backend(what).help("use --backend cpu, or work on parts of it"))
     }
 
     pub fn n_pixels(&self) -> usize {
@@ -169,6 +172,23 @@ impl<'a> Raster<'a> {
         let ask = Ask { constants: &constants, reach: radius, axis: along as usize };
         self.each(&BOX_RANK, "main", &ask, &[("values", values), ("picked", &picked)])?;
         Ok(picked)
+    }
+
+    /// The part of an image inside `region`, and the raster of that part.
+    pub fn crop<T: Word>(
+        &self,
+        whole: &Buffer<T>,
+        region: &[Range<usize>; 3],
+    ) -> Result<(Self, Buffer<T>)> {
+        let part = Self { gpu: self.gpu, extent: region.clone().map(|range| range.len()) };
+        let [_, height, width] = self.extent;
+        let first = (region[0].start * height + region[1].start) * width + region[2].start;
+        let strides = self.gpu.upload(&[first, width, height * width].map(|step| step as u32))?;
+        let cropped = self.gpu.zeros(part.n_pixels())?;
+        let buffers: [(_, &dyn Bound); 3] =
+            [("whole", whole), ("strides", &strides), ("cropped", &cropped)];
+        part.each(&CROP, "main", &Ask::default(), &buffers)?;
+        Ok((part, cropped))
     }
 
     /// The least and the largest value.

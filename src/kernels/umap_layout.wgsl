@@ -3,6 +3,9 @@
 
 struct Parameters {
     n_rows: u32,
+    // The rows whose edges are here.
+    first_row: u32,
+    n_here: u32,
     epoch: u32,
     n_strangers: u32,
     // Of the combs, and of the strangers of this epoch.
@@ -20,15 +23,15 @@ const LONGEST_STEP: f32 = 4.0;
 const GOLDEN: u32 = 0x9e3779b9u;
 
 @group(0) @binding(0) var<uniform> p: Parameters;
-// Where each row's edges begin, and the end of the last.
+// Where the edges of each of these rows begin, and the end of the last.
 @group(0) @binding(1) var<storage, read> starts: array<u32>;
 // The other row of each edge, and the share of the epochs in which it pulls.
 @group(0) @binding(2) var<storage, read> edges: array<vec2u>;
 @group(0) @binding(3) var<storage, read> older: array<f32>;
 @group(0) @binding(4) var<storage, read_write> newer: array<f32>;
 
-fn place_of(row: u32) -> vec3f {
-    var place = vec3f(0.0);
+fn place_of(row: u32) -> vec4f {
+    var place = vec4f(0.0);
     for (var d = 0u; d < AXES; d++) {
         place[d] = older[row * AXES + d];
     }
@@ -56,10 +59,11 @@ fn power(x: f32, b: f32) -> f32 {
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_groups: vec3u) {
-    let row = item_of(id, n_groups);
-    if row >= p.n_rows {
+    let item = item_of(id, n_groups);
+    if item >= p.n_here {
         return;
     }
+    let row = p.first_row + item;
     let a = bitcast<f32>(p.a);
     let b = bitcast<f32>(p.b);
     let rate = bitcast<f32>(p.rate);
@@ -67,7 +71,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gro
     let key = scramble(row ^ p.epoch_key);
     var draw = 0u;
     var place = place_of(row);
-    for (var e = starts[row]; e < starts[row + 1u]; e++) {
+    for (var e = starts[item]; e < starts[item + 1u]; e++) {
         let edge = edges[e];
         let other = place_of(edge.x);
         let own = pulls(row, edge.x, edge.y);
@@ -76,20 +80,20 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) n_gro
             let square = 1e-12 + dot(gap, gap);
             let near = power(square, b);
             let strength = -2.0 * a * b * near / (square * (1.0 + a * near));
-            place += rate * clamp(strength * gap, vec3f(-LONGEST_STEP), vec3f(LONGEST_STEP));
+            place += rate * clamp(strength * gap, vec4f(-LONGEST_STEP), vec4f(LONGEST_STEP));
         }
         if own == 0u {
             continue;
         }
-        var step = vec3f(0.0);
+        var step = vec4f(0.0);
         for (var n = 0u; n < p.n_strangers; n++) {
             draw++;
             let stranger = product(scramble(key + draw * GOLDEN), p.n_rows).y;
             let gap = place - place_of(stranger);
             let square = 1e-12 + dot(gap, gap);
             let strength = push / ((0.001 + square) * (1.0 + a * power(square, b)));
-            let force = clamp(strength * gap, vec3f(-LONGEST_STEP), vec3f(LONGEST_STEP));
-            step += select(force, vec3f(0.0), stranger == row);
+            let force = clamp(strength * gap, vec4f(-LONGEST_STEP), vec4f(LONGEST_STEP));
+            step += select(force, vec4f(0.0), stranger == row);
         }
         place += rate * step;
     }

@@ -3,6 +3,7 @@
 //! [`Segmentation`] goes from an image to labels, in one piece or by tiles with the same result;
 //! [`compare`] tells how well labels match a truth.
 
+mod bins;
 mod compare;
 mod convolve;
 mod error_map;

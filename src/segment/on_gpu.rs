@@ -2,17 +2,18 @@
 //!
 //! Steps and bits are those of the CPU. The filters of [`DeviceField`] follow [`super::filters`].
 
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use super::bins::{Bins, Countable};
 use super::convolve::{Border, Kernel};
 use super::field::Field;
 use super::filters::{check_positive, check_sigma, gaussian_radius, scipy_radius};
-use super::thresholds::constant;
-use super::tiles::Bins;
+use super::segmentation::Count;
 use crate::backend::{Buffer, Gpu};
 use crate::error::{Error, Result};
 use crate::image::{Grid, LabelImage};
-use crate::kernels::raster_gpu::{Along, Join, Raster, Taps, key_of, value_of};
+use crate::kernels::raster_gpu::{Along, Join, Raster, Taps};
 use crate::kernels::region_gpu::LabelBands;
 
 /// Labels 1, 2, 3, ... on a device.
@@ -32,6 +33,40 @@ impl DeviceLabels {
 
     pub fn is_stack(&self) -> bool {
         self.grid.n_axes() == 3
+    }
+
+    /// Leaves out objects of fewer or more pixels than allowed and, if asked, those at the border; numbers the others
+    /// 1, 2, 3, ... Counts those of the right size.
+    pub fn selected(
+        self,
+        areas: RangeInclusive<usize>,
+        exclude_edges: bool,
+    ) -> Result<(Self, Count)> {
+        let sums = self.bands().sums(false)?;
+        let is_inside = |first: [u32; 3], extent: [u32; 3]| {
+            let ends = self.grid.extent();
+            // The only layer of a plane is no border.
+            let axes = usize::from(ends[0] == 1)..3;
+            axes.into_iter().all(|a| first[a] > 0 && ((first[a] + extent[a]) as usize) < ends[a])
+        };
+        // Where labels of no pixel, outside the mask, and of the wrong size go: to the background.
+        let mut names = vec![0u32; sums.len() + 1];
+        let (mut count, mut max_label) = (Count { all: 0, inside: 0 }, 0);
+        for (name, sums) in names[1..].iter_mut().zip(&sums) {
+            let area = sums.n_pixels() as usize;
+            if area == 0 || !areas.contains(&area) {
+                continue;
+            }
+            let inside = is_inside(sums.bounds.first, sums.bounds.extent);
+            count.all += 1;
+            count.inside += usize::from(inside);
+            if inside || !exclude_edges {
+                max_label += 1;
+                *name = max_label;
+            }
+        }
+        Raster::new(&self.gpu, self.grid.extent())?.rename(&self.labels, &names)?;
+        Ok((Self { max_label, ..self }, count))
     }
 
     /// As what kernels measure.
@@ -60,8 +95,8 @@ impl DeviceLabels {
 /// # Ok::<(), polariscope::Error>(())
 /// ```
 pub struct DeviceField<'a> {
-    raster: Raster<'a>,
-    values: Buffer<f32>,
+    pub(super) raster: Raster<'a>,
+    pub(super) values: Buffer<f32>,
 }
 
 impl<'a> DeviceField<'a> {
@@ -190,122 +225,42 @@ impl<'a> DeviceField<'a> {
         self.joined(&rank(&rank(self, false)?, true)?, Join::Difference)
     }
 
-    /// The range, then the counts that [`Bins`] asks for, then the threshold.
-    fn otsu<F: Fn(f32) -> u16>(&self, bins: impl Fn((f32, f32)) -> Bins<F>) -> Result<f32> {
-        let (low, high) = self.raster.range(&self.values)?;
-        if low >= high {
-            return Err(constant(f64::from(low)));
-        }
-        let bins = bins((low, high));
-        let least = least_values(bins.n(), &bins.bin, low, high);
-        Ok(bins.threshold(&self.raster.histogram(&self.values, &least)?))
+    /// The inner part of it.
+    pub(super) fn crop(&self, region: &[Range<usize>; 3]) -> Result<Self> {
+        let (raster, values) = self.raster.crop(&self.values, region)?;
+        Ok(Self { raster, values })
+    }
+
+    /// Connected pixels above the threshold or, with an image of them, the spots that grow there.
+    pub(super) fn objects(
+        &self,
+        gpu: &Arc<Gpu>,
+        grid: &Grid,
+        threshold: f32,
+        spots: Option<&Self>,
+    ) -> Result<DeviceLabels> {
+        let mask = self.raster.above(&self.values, threshold)?;
+        let (labels, n) = match spots {
+            Some(spots) => self.raster.grown(&mask, &self.raster.peaks(&spots.values, &mask)?)?,
+            None => self.raster.components(&mask)?,
+        };
+        Ok(DeviceLabels {
+            gpu: Arc::clone(gpu),
+            labels: Arc::new(labels),
+            grid: grid.clone(),
+            max_label: n as u32,
+        })
     }
 }
 
-/// How a device tells objects from background.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cut {
-    Clesperanto,
-    ScikitImage { is_whole: bool },
-    At(f32),
-}
-
-/// What to find, and what to leave out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wishes {
-    pub outline_sigma: f64,
-    pub cut: Cut,
-    /// For spots that grow; connected pixels otherwise.
-    pub spot_sigma: Option<f64>,
-    pub areas: [usize; 2],
-    pub exclude_edges: bool,
-}
-
-/// What was found: the labels, how many there were, how many of those inside, and the threshold.
-pub(super) struct Found {
-    pub labels: DeviceLabels,
-    pub n_all: usize,
-    pub n_inside: usize,
-    pub threshold: f32,
-}
-
-/// Segments a plane or a stack.
-pub(super) fn segment(gpu: &Arc<Gpu>, field: &Field, grid: &Grid, ask: Wishes) -> Result<Found> {
-    let image = DeviceField::upload(gpu, field)?;
-    let raster = image.raster;
-    let outline = image.gaussian(ask.outline_sigma)?;
-    let threshold = match ask.cut {
-        Cut::Clesperanto => outline.otsu(Bins::clesperanto)?,
-        Cut::ScikitImage { is_whole: true } => outline.otsu(Bins::whole)?,
-        Cut::ScikitImage { is_whole: false } => outline.otsu(Bins::even)?,
-        Cut::At(value) => value,
-    };
-    let mask = raster.above(&outline.values, threshold)?;
-    let (labels, n) = match ask.spot_sigma {
-        Some(sigma) => {
-            let spots = raster.peaks(&image.gaussian(sigma)?.values, &mask)?;
-            raster.grown(&mask, &spots)?
-        }
-        None => raster.components(&mask)?,
-    };
-    let labels = DeviceLabels {
-        gpu: Arc::clone(gpu),
-        labels: Arc::new(labels),
-        grid: grid.clone(),
-        max_label: n as u32,
-    };
-    let sums = labels.bands().sums(false)?;
-    let [least, most] = ask.areas;
-    let fits = |n: u64| (least as u64..=most as u64).contains(&n);
-    let is_inside = |first: [u32; 3], extent: [u32; 3]| {
-        let ends = grid.extent();
-        // The only layer of a plane is no border.
-        let axes = usize::from(ends[0] == 1)..3;
-        axes.into_iter().all(|a| first[a] > 0 && ((first[a] + extent[a]) as usize) < ends[a])
-    };
-    // Where labels of no pixel, outside the mask, and of the wrong size go: to the background.
-    let mut names = vec![0u32; n + 1];
-    let (mut n_all, mut n_inside, mut last) = (0, 0, 0);
-    for (name, sums) in names[1..].iter_mut().zip(&sums) {
-        if sums.n_pixels() == 0 || !fits(sums.n_pixels()) {
-            continue;
-        }
-        let inside = is_inside(sums.bounds.first, sums.bounds.extent);
-        n_all += 1;
-        n_inside += usize::from(inside);
-        if inside || !ask.exclude_edges {
-            last += 1;
-            *name = last;
-        }
+impl Countable for DeviceField<'_> {
+    fn range(&self) -> Result<(f32, f32)> {
+        self.raster.range(&self.values)
     }
-    raster.rename(&labels.labels, &names)?;
-    Ok(Found { labels: DeviceLabels { max_label: last, ..labels }, n_all, n_inside, threshold })
-}
 
-/// The least value of each bin, infinity for bins that no value up to `high` reaches.
-///
-/// The CPU's own formula decides, by bisection over all numbers between, because it never falls.
-fn least_values(n_bins: usize, bin: impl Fn(f32) -> u16, low: f32, high: f32) -> Vec<f32> {
-    let reaches = |key: u32, wanted: usize| usize::from(bin(value_of(key))) >= wanted;
-    let mut first = key_of(low);
-    let last = key_of(high);
-    let next = |wanted: usize| {
-        if !reaches(last, wanted) {
-            return f32::INFINITY;
-        }
-        let (mut below, mut from) = (first, last);
-        while below < from {
-            let middle = below + (from - below) / 2;
-            if reaches(middle, wanted) {
-                from = middle;
-            } else {
-                below = middle + 1;
-            }
-        }
-        first = from;
-        value_of(from)
-    };
-    (0..n_bins).map(next).collect()
+    fn counts<F: Fn(f32) -> u16 + Sync>(&self, bins: &Bins<F>) -> Result<Vec<u64>> {
+        self.raster.histogram(&self.values, &bins.least_values())
+    }
 }
 
 #[cfg(test)]
@@ -419,17 +374,17 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_said() {
+    fn fields_that_do_not_fit_are_said() {
         let Some(gpu) = test_device() else { return };
-        let backend = Backend::Gpu(Arc::new(gpu.with_binding_limit(1000)));
-        let segment = |shape: &[usize]| {
-            let image = Blobs::params().shape(shape).n_objects(1).make().unwrap().image;
-            Segmentation::params(Method::Otsu).backend(backend.clone()).segment(&image)
+        let gpu = gpu.with_binding_limit(1000);
+        let upload = |extent: [usize; 3]| {
+            let field = Field::new(extent, vec![0.0; extent.iter().product()]).unwrap();
+            DeviceField::upload(&gpu, &field).err().unwrap()
         };
-        let error = segment(&[40, 50]).unwrap_err();
+        let error = upload([1, 40, 50]);
         assert!(error.message().contains("40 x 50 pixels"), "{error}");
         assert!(error.message().contains("250 pixels"), "{error}");
-        let error = segment(&[20, 30, 31]).unwrap_err();
+        let error = upload([20, 30, 31]);
         assert!(error.message().contains("20 x 30 x 31 pixels"), "{error}");
     }
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bins::{Bins, Countable};
 use super::field::{Channel, Source};
 use super::filters::check_sigma;
 use super::grow::grow;
 use super::objects::{Objects, Sides};
-use super::on_gpu::{self, Cut, DeviceLabels, Wishes};
+use super::on_gpu::{DeviceField, DeviceLabels};
 use super::runs::{Connectivity, Runs};
-use super::tiles::{Bins, Tiles};
+use super::tiles::Tiles;
 use crate::backend::{Backend, Gpu};
 use crate::error::{Error, Result};
 use crate::image::{Grid, ImageFile, IntensityImage, LabelImage};
@@ -118,8 +119,8 @@ impl Segmentation {
 
     /// Where pixels are worked on; [`Backend::Cpu`] by default. The labels are the same.
     ///
-    /// A device works on a whole image at once, whatever [`tile`](Self::tile) says, and keeps the labels until they
-    /// are wanted.
+    /// A device works on the whole image and keeps the labels until they are wanted. With a [`tile`](Self::tile), or where
+    /// it does not see the image at once, it works through tiles, and their runs come back.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -135,7 +136,7 @@ impl Segmentation {
     ///
     /// # Errors
     /// When a parameter is out of range, a pixel is not finite, or all are equal (no threshold); when the
-    /// [`backend`](Self::backend) has no room for the image.
+    /// [`backend`](Self::backend) has no room for a pixel and all that the blurs need around it.
     pub fn segment(&self, image: &IntensityImage) -> Result<Segmented> {
         self.check()?;
         let is_whole = matches!(image.pixels().type_name(), "uint8" | "uint16");
@@ -179,19 +180,21 @@ impl Segmentation {
             Method::VoronoiOtsu | Method::GaussOtsu => self.outline_sigma,
             Method::Otsu | Method::Threshold(_) => 0.0,
         };
-        if let Backend::Gpu(gpu) = &self.backend {
-            return self.run_on(gpu, source, is_whole, grid, outline_sigma);
-        }
-        let tiles = Tiles::new(source, self.tile);
-        let outline = tiles.blurred(outline_sigma)?;
-        let threshold = match self.method {
-            Method::VoronoiOtsu | Method::GaussOtsu => outline.otsu(Bins::clesperanto)?,
-            Method::Otsu if is_whole => outline.otsu(Bins::whole)?,
-            Method::Otsu => outline.otsu(Bins::even)?,
-            Method::Threshold(t) => t as f32,
-        };
         let spot_sigma = (self.method == Method::VoronoiOtsu).then_some(self.spot_sigma);
-        let (mask, spots) = tiles.find(&outline, threshold, spot_sigma, &self.progress)?;
+        let tiles = match &self.backend {
+            Backend::Cpu => Tiles::new(source, self.tile),
+            Backend::Gpu(gpu) => {
+                let widest = outline_sigma.max(spot_sigma.unwrap_or(0.0));
+                let tiles = Tiles::on(gpu, source, self.tile, widest)?;
+                if tiles.is_one() {
+                    return self.run_on(gpu, source, is_whole, grid, outline_sigma, spot_sigma);
+                }
+                tiles
+            }
+        };
+        let outline = tiles.blurred(outline_sigma)?;
+        let threshold = self.threshold_of(&outline, is_whole)?;
+        let [mask, spots] = tiles.find(&outline, threshold, spot_sigma, &self.progress)?;
         drop(outline);
         let all = if spot_sigma.is_some() {
             grow(&mask, &spots)?
@@ -209,6 +212,17 @@ impl Segmentation {
         Ok(Segmented { found, grid: grid.clone(), count, threshold: f64::from(threshold) })
     }
 
+    /// The value that objects are above.
+    fn threshold_of(&self, outline: &impl Countable, is_whole: bool) -> Result<f32> {
+        match self.method {
+            Method::VoronoiOtsu | Method::GaussOtsu => outline.otsu(Bins::clesperanto),
+            Method::Otsu if is_whole => outline.otsu(Bins::whole),
+            Method::Otsu => outline.otsu(Bins::even),
+            Method::Threshold(t) => Ok(t as f32),
+        }
+    }
+
+    /// An image that the device sees at once: its labels stay there.
     fn run_on(
         &self,
         gpu: &Arc<Gpu>,
@@ -216,24 +230,17 @@ impl Segmentation {
         is_whole: bool,
         grid: &Grid,
         outline_sigma: f64,
+        spot_sigma: Option<f64>,
     ) -> Result<Segmented> {
-        let cut = match self.method {
-            Method::VoronoiOtsu | Method::GaussOtsu => Cut::Clesperanto,
-            Method::Otsu => Cut::ScikitImage { is_whole },
-            Method::Threshold(t) => Cut::At(t as f32),
-        };
-        let wishes = Wishes {
-            outline_sigma,
-            cut,
-            spot_sigma: (self.method == Method::VoronoiOtsu).then_some(self.spot_sigma),
-            areas: [self.min_area, self.max_area],
-            exclude_edges: self.exclude_edges,
-        };
         let field = source.block(&grid.extent().map(|length| 0..length))?;
-        let found = on_gpu::segment(gpu, &field, grid, wishes)?;
-        let count = Count { all: found.n_all, inside: found.n_inside };
-        let threshold = f64::from(found.threshold);
-        Ok(Segmented { found: Found::OnDevice(found.labels), grid: grid.clone(), count, threshold })
+        let image = DeviceField::upload(gpu, &field)?;
+        let outline = image.gaussian(outline_sigma)?;
+        let threshold = self.threshold_of(&outline, is_whole)?;
+        let spots = spot_sigma.map(|sigma| image.gaussian(sigma)).transpose()?;
+        let all = outline.objects(gpu, grid, threshold, spots.as_ref())?;
+        let (labels, count) = all.selected(self.min_area..=self.max_area, self.exclude_edges)?;
+        let found = Found::OnDevice(labels);
+        Ok(Segmented { found, grid: grid.clone(), count, threshold: f64::from(threshold) })
     }
 }
 

@@ -3,15 +3,18 @@
 //! Every tile is filtered with a margin as wide as the kernel, so each pixel has the bits it has in the
 //! whole image, and leaves only its runs, which know no tile any more.
 
+mod on_gpu;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::bins::{Bins, Countable, NOTHING, added, wider};
 use super::field::{Field, Source};
 use super::filters::{gaussian_radius, gaussian_rows};
 use super::runs::{Run, Runs};
-use super::thresholds::{constant, otsu_bin};
+use crate::backend::Gpu;
 use crate::error::Result;
 use crate::kernels::large_pages::zeros;
 use crate::progress::Progress;
@@ -23,6 +26,8 @@ pub(super) struct Tiles<'a> {
     source: &'a dyn Source,
     /// Ranges of layers, rows and columns; every combination is a tile.
     cuts: [Vec<Range<usize>>; 3],
+    /// What works on their pixels, if not the processor.
+    gpu: Option<&'a Gpu>,
 }
 
 impl<'a> Tiles<'a> {
@@ -31,7 +36,7 @@ impl<'a> Tiles<'a> {
             let side = side.unwrap_or(length).max(1);
             (0..length).step_by(side).map(|start| start..(start + side).min(length)).collect()
         });
-        Self { source, cuts }
+        Self { source, cuts, gpu: None }
     }
 
     fn all(&self) -> impl Iterator<Item = Region> + '_ {
@@ -42,7 +47,7 @@ impl<'a> Tiles<'a> {
         })
     }
 
-    fn is_one(&self) -> bool {
+    pub(super) fn is_one(&self) -> bool {
         self.cuts.iter().all(|cuts| cuts.len() == 1)
     }
 
@@ -57,7 +62,7 @@ impl<'a> Tiles<'a> {
             None
         } else {
             let wide = self.widened(region, margin);
-            Some((self.source.block(&wide)?, wide.map(|range| range.start)))
+            Some((self.source.block(&wide)?, wide))
         };
         Ok(Near { tiles: self, read })
     }
@@ -74,7 +79,8 @@ impl<'a> Tiles<'a> {
     /// The blurred image; computed once if there is a single tile, and tile by tile when asked otherwise.
     pub(super) fn blurred(&'a self, sigma: f64) -> Result<Blurred<'a>> {
         let whole = self.source.extent().map(|length| 0..length);
-        let cached = if self.is_one() { Some(self.blur(&whole, sigma)?) } else { None };
+        let is_kept = self.is_one() && self.gpu.is_none();
+        let cached = if is_kept { Some(self.blur(&whole, sigma)?) } else { None };
         Ok(Blurred { tiles: self, sigma, cached })
     }
 
@@ -85,9 +91,9 @@ impl<'a> Tiles<'a> {
         threshold: f32,
         spot_sigma: Option<f64>,
         progress: &Progress,
-    ) -> Result<(Runs, Runs)> {
+    ) -> Result<[Runs; 2]> {
         let extent = self.source.extent();
-        let (mut mask, mut spots) = (Runs::empty(extent), Runs::empty(extent));
+        let mut all = [Runs::empty(extent), Runs::empty(extent)];
         let n_tiles = self.cuts.iter().map(Vec::len).product();
         let mut n_done = 0;
         for layers in &self.cuts[0] {
@@ -96,32 +102,47 @@ impl<'a> Tiles<'a> {
             for ys in &self.cuts[1] {
                 for xs in &self.cuts[2] {
                     let region = [layers.clone(), ys.clone(), xs.clone()];
-                    let field = outline.region(&region)?;
-                    let found = Runs::of_mask(field.extent(), field.values(), |v| v > threshold);
-                    let peaks = match spot_sigma {
-                        Some(sigma) => self.peaks(&region, sigma, &found)?,
-                        None => Vec::new(),
+                    let found = match self.gpu {
+                        Some(gpu) => {
+                            self.find_on(gpu, &region, outline.sigma, threshold, spot_sigma)
+                        }
+                        None => self.find_in(&region, outline, threshold, spot_sigma),
                     };
-                    for i in 0..layers.len() * ys.len() {
-                        let row = i / ys.len() * extent[1] + ys.start + i % ys.len();
-                        let x = xs.start as u32;
-                        let moved = |run: &Run| Run { start: run.start + x, end: run.end + x };
-                        rows[0][row].extend(found.runs[found.of_row(i)].iter().map(moved));
-                        rows[1][row].extend(peaks.get(i).into_iter().flatten().map(moved));
+                    for (rows, found) in rows.iter_mut().zip(found?) {
+                        for i in 0..layers.len() * ys.len() {
+                            let row = i / ys.len() * extent[1] + ys.start + i % ys.len();
+                            let x = xs.start as u32;
+                            let moved = |run: &Run| Run { start: run.start + x, end: run.end + x };
+                            rows[row].extend(found.runs[found.of_row(i)].iter().map(moved));
+                        }
                     }
                     n_done += 1;
                     progress.report(n_done, n_tiles);
                 }
             }
-            let [mask_rows, spot_rows] = rows;
-            mask_rows.into_iter().for_each(|row| mask.push_row(row));
-            spot_rows.into_iter().for_each(|row| spots.push_row(row));
+            for (all, rows) in all.iter_mut().zip(rows) {
+                rows.into_iter().for_each(|row| all.push_row(row));
+            }
         }
-        Ok((mask, spots))
+        Ok(all)
     }
 
-    /// For every row of the region, the pixels of the mask that no neighbour exceeds.
-    fn peaks(&self, region: &Region, sigma: f64, mask: &Runs) -> Result<Vec<Vec<Run>>> {
+    /// The mask of a region and, where wanted, its spots.
+    fn find_in(
+        &self,
+        region: &Region,
+        outline: &Blurred<'_>,
+        threshold: f32,
+        spot_sigma: Option<f64>,
+    ) -> Result<Vec<Runs>> {
+        let field = outline.region(region)?;
+        let mask = Runs::of_mask(field.extent(), field.values(), |v| v > threshold);
+        let spots = spot_sigma.map(|sigma| self.peaks(region, sigma, &mask)).transpose()?;
+        Ok([mask].into_iter().chain(spots).collect())
+    }
+
+    /// The pixels of the mask that no neighbour exceeds.
+    fn peaks(&self, region: &Region, sigma: f64, mask: &Runs) -> Result<Runs> {
         let near = self.near(region, gaussian_radius(sigma) + 1)?;
         let [layers, rows, columns] = region;
         let n_rows = rows.len();
@@ -138,14 +159,15 @@ impl<'a> Tiles<'a> {
                         mask.runs[mask.of_row(row)].iter().flat_map(|run| run.start..run.end);
                     let tops =
                         tops.filter(|x| is_peak(&lines, offset(2, columns.start + *x as usize)));
-                    peaks.push((row, tops.map(|x| Run { start: x, end: x + 1 }).collect()));
+                    peaks.push(tops.map(|x| Run { start: x, end: x + 1 }).collect());
                 }
             }
             Ok(peaks)
         });
-        let found: Vec<Vec<(usize, Vec<Run>)>> = bands.collect::<Result<_>>()?;
-        let mut peaks = vec![Vec::new(); layers.len() * n_rows];
-        found.into_iter().flatten().for_each(|(row, tops)| peaks[row] = tops);
+        let found: Vec<Vec<Vec<Run>>> = bands.collect::<Result<_>>()?;
+        // A plane has many bands, a stack has one: either way they come in the order of the rows.
+        let mut peaks = Runs::empty(mask.extent);
+        found.into_iter().flatten().for_each(|row| peaks.push_row(row));
         Ok(peaks)
     }
 }
@@ -164,7 +186,7 @@ fn bands_of(region: &Region) -> Vec<Range<usize>> {
 /// The surroundings of a region: in memory as a whole, or read for this region.
 struct Near<'a> {
     tiles: &'a Tiles<'a>,
-    read: Option<(Field, [usize; 3])>,
+    read: Option<(Field, Region)>,
 }
 
 impl Near<'_> {
@@ -177,12 +199,9 @@ impl Near<'_> {
             bands_of(region).into_par_iter().zip(out).try_for_each(|(band, out)| {
                 let part = [region[0].clone(), band, region[2].clone()];
                 let wide = self.tiles.widened(&part, gaussian_radius(sigma));
-                let inside = |axis: usize| {
-                    part[axis].start - wide[axis].start..part[axis].end - wide[axis].start
-                };
-                let blurred = gaussian_rows(&self.part(&wide)?, sigma, inside(1));
-                let inside = [inside(0), 0..part[1].len(), inside(2)];
-                blurred.copy(&inside, out);
+                let [layers, rows, columns] = inside(&part, &wide);
+                let blurred = gaussian_rows(&self.part(&wide)?, sigma, rows);
+                blurred.copy(&[layers, 0..part[1].len(), columns], out);
                 Ok(())
             });
         done.map(|()| Field::made(extent, values))
@@ -191,16 +210,22 @@ impl Near<'_> {
     fn part(&self, region: &Region) -> Result<Field> {
         match &self.read {
             None => self.tiles.source.block(region),
-            Some((field, origin)) => {
-                let inside = [0, 1, 2]
-                    .map(|axis| region[axis].start - origin[axis]..region[axis].end - origin[axis]);
-                let extent = inside.clone().map(|range| range.len());
+            Some((field, held)) => {
+                let extent = region.clone().map(|range| range.len());
                 let mut values = vec![0.0; extent.iter().product()];
-                field.copy(&inside, &mut values);
+                field.copy(&inside(region, held), &mut values);
                 Ok(Field::made(extent, values))
             }
         }
     }
+}
+
+/// Where a region lies in another one that holds it.
+fn inside(region: &Region, outer: &Region) -> Region {
+    [0, 1, 2].map(|axis| {
+        let from = outer[axis].start;
+        region[axis].start - from..region[axis].end - from
+    })
 }
 
 /// The row (z, y) of the field, then those beside it.
@@ -231,11 +256,6 @@ pub(super) struct Blurred<'a> {
     cached: Option<Field>,
 }
 
-/// Pixels that one task counts.
-const PIXELS: usize = 1 << 16;
-const N_BINS: usize = 256;
-const BINS_AT_ONCE: usize = 1024;
-
 impl Blurred<'_> {
     fn region(&self, region: &Region) -> Result<Cow<'_, Field>> {
         match &self.cached {
@@ -243,108 +263,26 @@ impl Blurred<'_> {
             None => Ok(Cow::Owned(self.tiles.blur(region, self.sigma)?)),
         }
     }
+}
 
+impl Countable for Blurred<'_> {
     fn range(&self) -> Result<(f32, f32)> {
-        let mut range = (f32::INFINITY, f32::NEG_INFINITY);
-        let wider = |a: (f32, f32), b: (f32, f32)| (a.0.min(b.0), a.1.max(b.1));
-        for region in self.tiles.all() {
-            let field = self.region(&region)?;
-            let of = |values: &[f32]| {
-                let start = (f32::INFINITY, f32::NEG_INFINITY);
-                values.iter().fold(start, |(low, high), &v| {
-                    (if v < low { v } else { low }, if v > high { v } else { high })
-                })
+        self.tiles.all().try_fold(NOTHING, |range, region| {
+            let part = match self.tiles.gpu {
+                Some(gpu) => self.tiles.blur_on(gpu, &region, self.sigma)?.range(),
+                None => self.region(&region)?.range(),
             };
-            range = wider(range, field.values().par_chunks(PIXELS).map(of).reduce(|| range, wider));
-        }
-        if range.0 < range.1 { Ok(range) } else { Err(constant(f64::from(range.0))) }
+            Ok(wider(range, part?))
+        })
     }
 
-    fn histogram(&self, n_bins: usize, bin: impl Fn(f32) -> u16 + Sync) -> Result<Vec<u64>> {
-        let mut counts = vec![0; n_bins];
-        for region in self.tiles.all() {
-            let field = self.region(&region)?;
-            let count = |values: &[f32]| {
-                let mut counts = vec![0u64; n_bins];
-                let mut bins = [0u16; BINS_AT_ONCE];
-                for values in values.chunks(BINS_AT_ONCE) {
-                    // Two loops, so that the first one runs in wide registers.
-                    bins.iter_mut().zip(values).for_each(|(b, &v)| *b = bin(v));
-                    bins[..values.len()].iter().for_each(|&b| counts[usize::from(b)] += 1);
-                }
-                counts
+    fn counts<F: Fn(f32) -> u16 + Sync>(&self, bins: &Bins<F>) -> Result<Vec<u64>> {
+        self.tiles.all().try_fold(vec![0; bins.n()], |counts, region| {
+            let part = match self.tiles.gpu {
+                Some(gpu) => self.tiles.blur_on(gpu, &region, self.sigma)?.counts(bins),
+                None => self.region(&region)?.counts(bins),
             };
-            let add = |mut a: Vec<u64>, b: Vec<u64>| {
-                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                a
-            };
-            let part = field.values().par_chunks(PIXELS).map(count).reduce(|| vec![0; n_bins], add);
-            counts = add(counts, part);
-        }
-        Ok(counts)
-    }
-
-    /// Otsu's threshold by these bins over the range of the values.
-    pub(super) fn otsu<F: Fn(f32) -> u16 + Sync>(
-        &self,
-        bins: impl Fn((f32, f32)) -> Bins<F>,
-    ) -> Result<f32> {
-        let bins = bins(self.range()?);
-        Ok(bins.threshold(&self.histogram(bins.n(), &bins.bin)?))
-    }
-}
-
-/// How values are counted for Otsu's threshold; a larger value is never in a lower bin.
-pub(super) struct Bins<F> {
-    pub bin: F,
-    centers: Vec<f64>,
-    /// The threshold that stands for each bin.
-    thresholds: Vec<f32>,
-}
-
-impl<F> Bins<F> {
-    pub fn n(&self) -> usize {
-        self.centers.len()
-    }
-
-    pub fn threshold(&self, counts: &[u64]) -> f32 {
-        self.thresholds[otsu_bin(counts, &self.centers)]
-    }
-}
-
-impl Bins<()> {
-    /// Centred on 256 values from the least to the largest.
-    pub fn clesperanto((low, high): (f32, f32)) -> Bins<impl Fn(f32) -> u16> {
-        let last = (N_BINS - 1) as f32;
-        let value = |i: f64| (i * f64::from(high - low) / f64::from(last) + f64::from(low)) as f32;
-        let centers: Vec<f64> = (0..N_BINS).map(|i| i as f64).collect();
-        Bins {
-            // Halves go up, as in OpenCL; the value is never negative.
-            bin: move |v| ((v - low) / (high - low) * last + 0.5) as i32 as u16,
-            thresholds: centers.iter().map(|&i| value(i)).collect(),
-            centers,
-        }
-    }
-
-    /// Whole numbers of 8 and 16 bits, as they are.
-    pub fn whole((low, high): (f32, f32)) -> Bins<impl Fn(f32) -> u16> {
-        let n_bins = (high - low) as usize + 1;
-        let centers = (0..n_bins).map(|i| f64::from(low) + i as f64).collect();
-        Bins::of_scikit_image(move |v| (v - low) as i32 as u16, centers)
-    }
-
-    /// 256 bins of equal width between the least and the largest.
-    pub fn even((low, high): (f32, f32)) -> Bins<impl Fn(f32) -> u16> {
-        let width = f64::from(high) - f64::from(low);
-        let place = move |v: f32| (f64::from(v) - f64::from(low)) / width * N_BINS as f64;
-        let center = |i: usize| f64::from(low) + width * (i as f64 + 0.5) / N_BINS as f64;
-        let bin = move |v| (place(v) as u16).min(N_BINS as u16 - 1);
-        Bins::of_scikit_image(bin, (0..N_BINS).map(center).collect())
-    }
-}
-
-impl<F> Bins<F> {
-    fn of_scikit_image(bin: F, centers: Vec<f64>) -> Self {
-        Self { bin, thresholds: centers.iter().map(|&center| center as f32).collect(), centers }
+            Ok(added(counts, part?))
+        })
     }
 }

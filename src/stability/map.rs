@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::Interval;
 use crate::embed::{nearest_on_map, procrustes};
 use crate::error::{Error, Result};
+use crate::kernels::nearest_rows::{Gap, Rows};
+use crate::kernels::ranks::Columns;
 use crate::seed::Seed;
 
 /// Objects whose whole ranking of neighbours is compared; an even spread of more changes the curves
@@ -210,23 +212,21 @@ impl Scales {
         Self { sizes }
     }
 
-    /// The objects nearest to `query`, so that the first of them, as many as any of the sizes, are its neighbourhood of
-    /// that size. Ties go to the smaller index.
+    /// The objects by their distance to `query`, roughly: the first of them, as many as any of the sizes, are its
+    /// neighbourhood of that size. Ties go to the smaller index; the query itself comes last.
     ///
     /// Objects are counted in bins of distance; only in bins where one size ends and the next begins are they sorted.
     fn order(&self, space: &Space, query: usize, desk: &mut Desk, order: &mut Vec<u32>) {
-        match space.n_columns {
-            2 => space.distances::<2>(query, &mut desk.distances),
-            _ => space.distances::<0>(query, &mut desk.distances),
-        }
-        let others = || desk.distances.iter().enumerate().filter(|&(i, _)| i != query);
-        let (least, most) =
-            others().fold((u32::MAX, 0), |(low, high), (_, &v)| (low.min(v), high.max(v)));
-        let span = most - least;
-        let shift = (u32::BITS - span.leading_zeros()).saturating_sub(desk.bins.ilog2());
-        let bin = |distance: u32| ((distance - least) >> shift) as usize;
+        space.distances(query, desk);
+        let most = desk.distances.iter().copied().fold(0, u32::max);
+        desk.distances[query] = u32::MAX;
+        let least = desk.distances.iter().copied().fold(u32::MAX, u32::min);
+        let last = desk.counts.len() - 1;
+        let width = u32::BITS - (most - least).leading_zeros();
+        let shift = width.saturating_sub(last.ilog2());
+        let bin = |distance: u32| (((distance - least) >> shift) as usize).min(last);
         desk.counts.fill(0);
-        others().for_each(|(_, &distance)| desk.counts[bin(distance)] += 1);
+        desk.distances.iter().for_each(|&distance| desk.counts[bin(distance)] += 1);
         let (mut rank, mut level) = (0, 0);
         for (count, bin_level) in desk.counts.iter_mut().zip(&mut desk.levels) {
             let end = rank + *count as usize;
@@ -239,22 +239,17 @@ impl Scales {
             *count = rank as u32;
             rank = end;
         }
-        let starts = [0].iter().chain(&self.sizes).copied();
-        let mut next: Vec<usize> = starts.take(self.sizes.len()).collect();
-        order.resize(self.sizes.last().copied().unwrap_or(0), 0);
+        order.resize(rank, 0);
+        let mut next: Vec<usize> = [0].iter().chain(&self.sizes).copied().collect();
         let mut put = |level: usize, object: u32| {
-            if let Some(place) = next.get_mut(level) {
-                order[*place] = object;
-                *place += 1;
-            }
+            order[next[level]] = object;
+            next[level] += 1;
         };
         desk.split.clear();
         for (object, &distance) in (0..).zip(&desk.distances) {
-            if object as usize != query {
-                match desk.levels[bin(distance)] {
-                    SPLIT => desk.split.push((distance, object)),
-                    level => put(usize::from(level), object),
-                }
+            match desk.levels[bin(distance)] {
+                SPLIT => desk.split.push((distance, object)),
+                level => put(usize::from(level), object),
             }
         }
         desk.split.sort_unstable();
@@ -269,13 +264,15 @@ impl Scales {
 
 /// The mark of a bin whose objects do not all enter at the same size; there are never so many sizes.
 const SPLIT: u8 = u8::MAX;
+/// Objects for one bin: more bins would not stay in the cache, fewer leave more objects to be sorted.
+const OBJECTS_PER_BIN: usize = 4;
 
 /// Room for the ranks of one query.
 struct Desk {
+    squares: Vec<f64>,
     /// Squared distances, as bits that sort as they do.
     distances: Vec<u32>,
-    bins: usize,
-    /// Objects in each bin, then those in the bins before it.
+    /// Objects in each bin, then those in the bins before it; the last bin is the query's.
     counts: Vec<u32>,
     levels: Vec<u8>,
     split: Vec<(u32, u32)>,
@@ -283,38 +280,37 @@ struct Desk {
 
 impl Desk {
     fn of(n_rows: usize) -> Self {
-        let bins = n_rows.next_power_of_two();
+        let n_bins = n_rows.div_ceil(OBJECTS_PER_BIN).next_power_of_two() + 1;
         Self {
+            squares: Vec::new(),
             distances: Vec::with_capacity(n_rows),
-            bins,
-            counts: vec![0; bins],
-            levels: vec![0; bins],
+            counts: vec![0; n_bins],
+            levels: vec![0; n_bins],
             split: Vec::new(),
         }
     }
 }
 
-/// The rows of a map or of the features, one after the other in memory.
+/// The points of a map or of the features, row by row and column by column.
 struct Space {
     values: Vec<f64>,
-    n_columns: usize,
+    width: usize,
+    columns: Columns,
 }
 
 impl Space {
     fn of(points: &ArrayView2<'_, f64>) -> Self {
-        Self { values: points.iter().copied().collect(), n_columns: points.ncols() }
+        let (values, width) = (points.iter().copied().collect::<Vec<_>>(), points.ncols());
+        let columns = Columns::new(Rows { values: &values, width }, Gap::Squared);
+        Self { values, width, columns }
     }
 
-    /// Squared distances of all rows to one. `D` is the number of columns where it is known to the compiler, else 0.
-    fn distances<const D: usize>(&self, query: usize, distances: &mut Vec<u32>) {
-        let d = if D > 0 { D } else { self.n_columns };
-        let center = &self.values[query * d..][..d];
-        distances.clear();
-        distances.extend(self.values.chunks_exact(d).map(|row| {
-            let squared: f64 = row.iter().zip(center).map(|(a, b)| (a - b) * (a - b)).sum();
-            // Bits of a non-negative float sort as the float does.
-            (squared as f32).to_bits()
-        }));
+    /// Squared distances of all rows to one.
+    fn distances(&self, query: usize, desk: &mut Desk) {
+        self.columns.measure(&self.values[query * self.width..][..self.width], &mut desk.squares);
+        desk.distances.clear();
+        // Bits of a non-negative float sort as the float does.
+        desk.distances.extend(desk.squares.iter().map(|&squared| (squared as f32).to_bits()));
     }
 }
 

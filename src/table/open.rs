@@ -1,6 +1,6 @@
 //! A file or bytes of any known kind become a table, or an error that says what to do.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use polars::prelude::{Column, DataFrame, DataType, Float64Chunked, IntoColumn, N
 
 use super::text::Text;
 use super::{columnar, csv};
-use crate::error::{Error, Result, closest};
+use crate::error::{Error, Result, cannot_open};
 
 /// A table as it was read, in file order, and what the reader had to decide.
 ///
@@ -93,28 +93,6 @@ fn open_file(path: &Path) -> Result<Table> {
                 kind => read_columnar(kind, &head),
             }
         }
-    }
-}
-
-/// A missing file is often a misspelt one.
-fn cannot_open(path: &Path, error: &std::io::Error) -> Error {
-    if error.kind() != std::io::ErrorKind::NotFound {
-        return Error::io(format!("cannot be opened: {error}"));
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let error = Error::io("does not exist");
-    let Ok(entries) = fs::read_dir(folder) else {
-        return error.help(format!("the folder {} does not exist either", folder.display()));
-    };
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
-    names.sort();
-    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
-    match closest(&wanted, names.iter().map(String::as_str)) {
-        Some(close) => {
-            error.help(format!("did you mean `{}`?", path.with_file_name(close).display()))
-        }
-        None => error.help("check the path"),
     }
 }
 

@@ -1,5 +1,5 @@
 """Writes umap.json: local scales, fuzzy graphs and curve constants of umap-learn on given neighbours, and
-trustworthiness of scikit-learn, for the tests of src/embed/umap and of src/embed/quality.rs.
+trustworthiness of scikit-learn, radii of densMAP, for the tests of src/embed/umap and of src/embed/quality.rs.
 
 python 3.11, numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1, umap-learn 0.5.12
 usage: python make_umap.py > umap.json
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import curve_fit
 from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness
+from umap import UMAP
 from umap.umap_ import (compute_membership_strengths, discrete_metric_simplicial_set_intersection,
                         find_ab_params, fuzzy_simplicial_set, smooth_knn_dist)
 
@@ -79,4 +80,12 @@ flat = np.round(rows[:, :2] + 0.5 * rng.normal(size=(40, 2)), 3)
 out["map"] = digits(flat)
 out["trustworthiness"] = [[k, trustworthiness(rows, flat, n_neighbors=k)] for k in (1, 5, 15)]
 out["continuity"] = [[k, trustworthiness(flat, rows, n_neighbors=k)] for k in (1, 5, 15)]
+# Local radii: of the data by densMAP, of the map as those of the data, from squared distances (umap-learn's rad_emb_ does not square them).
+index, distance = neighbours(flat, flat, "euclidean", 10)
+graph, _, _, distances = fuzzy_simplicial_set(flat, 10, None, "euclidean", knn_indices=index, knn_dists=distance, return_dists=True)
+graph = graph.tocoo()
+squared = np.array([distances[i, j] ** 2 for i, j in zip(graph.row, graph.col)])
+radii = np.bincount(graph.row, graph.data * squared) / np.bincount(graph.row, graph.data)
+model = UMAP(n_neighbors=10, densmap=True, output_dens=True, random_state=0, n_jobs=1).fit(rows)
+out["data_radii"], out["map_radii"] = digits(model.rad_orig_), digits(np.log(1e-8 + radii))
 json.dump(out, sys.stdout, separators=(",", ":"))

@@ -69,7 +69,6 @@ fn outputs_have_the_bytes_of_the_cpu() {
         "--json",
     ]);
     same(&["describe", &labels]);
-    same(&["embed", "umap", &dataset("blobs.csv")]);
     let files = |arguments: &[&str], ending: &str| {
         let written = ["gpu", "cpu"].map(|backend| {
             let file = format!("{backend}.{ending}");
@@ -82,6 +81,7 @@ fn outputs_have_the_bytes_of_the_cpu() {
     for method in ["voronoi-otsu", "gauss-otsu", "otsu"] {
         files(&["segment", &image, "--method", method], "tif");
         files(&["segment", "stack.npy", "--method", method, "--exclude-edges"], "tif");
+        files(&["segment", &image, "--method", method, "--tile", "70"], "tif");
     }
     // From labels, and from raw pixels.
     for arguments in [&[&labels[..], "--image", &image][..], &[&image]] {
@@ -149,20 +149,43 @@ fn a_map_from_a_device_is_as_good() {
     if !has_adapter(&here) {
         return;
     }
-    let quality = |backend: &str| -> serde_json::Value {
-        let table = dataset("blobs.csv");
-        serde_json::from_str(&on(
-            &here,
-            backend,
-            &["embed", "tsne", &table, "-o", "map.csv", "--overwrite", "--json"],
-        ))
-        .unwrap()
+    let map = |method: &str, backend: &str| {
+        let embed =
+            ["embed", method, &dataset("blobs.csv"), "-o", "map.csv", "--overwrite", "--json"];
+        let quality: serde_json::Value = serde_json::from_str(&on(&here, backend, &embed)).unwrap();
+        (quality, fs::read(here.join("map.csv")).unwrap())
     };
-    let (gpu, cpu) = (quality("gpu"), quality("cpu"));
-    for (name, bar) in [("trustworthiness", 0.02), ("kl_divergence", 0.02)] {
-        let [gpu, cpu] = [&gpu, &cpu].map(|quality| quality[name].as_f64().unwrap());
-        assert!((gpu - cpu).abs() < bar, "{name}: {gpu}, not {cpu}");
+    for (method, qualities) in
+        [("tsne", &["trustworthiness", "kl_divergence"][..]), ("umap", &["trustworthiness"])]
+    {
+        let (gpu, cpu) = (map(method, "gpu"), map(method, "cpu"));
+        for name in qualities {
+            let [gpu, cpu] = [&gpu, &cpu].map(|(quality, _)| quality[name].as_f64().unwrap());
+            assert!((gpu - cpu).abs() < 0.02, "{method}, {name}: {gpu}, not {cpu}");
+        }
+        assert!(gpu.1 != cpu.1, "{method}: the device had no part in it");
+        assert!(gpu.1 == map(method, "gpu").1, "{method}: another map on the same adapter");
     }
+}
+
+#[test]
+fn classes_of_rows_have_the_bytes_of_the_cpu() {
+    let here = folder("gpu_rows");
+    if !has_adapter(&here) {
+        return;
+    }
+    let groups = ["cluster", "kmeans", &dataset("blobs.csv"), "-k", "3", "-o", "groups.csv"];
+    on(&here, "cpu", &groups);
+    let train = ["apoc", "train", "table-row-classifier", "--table", "groups.csv", "-o", "rows.cl"];
+    let how = ["--target", "cluster", "--features", "area,solidity,intensity_mean"];
+    on(&here, "cpu", &[&train[..], &how].concat());
+    let written = ["gpu", "cpu"].map(|backend| {
+        let file = format!("{backend}.csv");
+        on(&here, backend, &["apoc", "predict", "rows.cl", "--table", "groups.csv", "-o", &file]);
+        fs::read_to_string(here.join(file)).unwrap()
+    });
+    assert!(written[0] == written[1]);
+    assert!(written[0].starts_with("label,") && written[0].contains("prediction"));
 }
 
 #[test]
@@ -173,11 +196,14 @@ fn what_a_gpu_does_not_do_is_one_sentence() {
     };
     let nothing = "nothing that this command does with a table runs on a GPU";
     refused(&gpu(&["describe", &dataset("blobs.csv")]), nothing);
+    refused(&gpu(&["embed", "pca", &dataset("blobs.csv")]), nothing);
+    refused(&gpu(&["train", &dataset("blobs.csv"), "--target", "label", "-o", "m.json"]), nothing);
+    refused(&gpu(&["columns"]), "reads no image and no table");
     refused(&gpu(&[&dataset("blobs.csv")]), nothing);
     let labels = dataset("blobs_labels.tif");
     refused(&gpu(&["compare", &labels, &labels]), "labels are compared on the CPU");
     let train = ["apoc", "train", "pixel-classifier", "--image", &labels, "-o", "m.cl"];
-    refused(&gpu(&train), "only the classifiers of pixels run on a GPU");
+    refused(&gpu(&train), "only trained classifiers of pixels and of table rows run on a GPU");
     if has_adapter(&here) {
         let all = ["measure", &dataset("blobs_labels.tif"), "--properties", "all"];
         refused(&gpu(&all), "the GPU does not measure");

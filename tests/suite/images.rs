@@ -141,7 +141,7 @@ fn what_is_no_label_image_is_refused() {
     refused(open("type_f4.tif"), "float32");
     refused(open("plane_f8_big.npy"), "float64");
     refused(IntensityImage::open(folder().join("rgb.tif")), "3 channels");
-    refused(open("nowhere.tif"), "cannot be read");
+    refused(open("nowhere.tif"), "does not exist");
     refused(ImageFile::from_bytes(Vec::new()), "empty");
     refused(ImageFile::from_bytes(b"label,area\n1,20\n".to_vec()), "not an image");
     for kind in ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"] {

@@ -205,7 +205,7 @@ impl Gpu {
                 len as u64 * WORD,
                 self.binding_limit
             ))
-            .help("use --backend cpu, or cut the image into parts"));
+            .help("use --backend cpu"));
         }
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
@@ -339,10 +339,10 @@ impl Trouble {
                     "its driver was reset or another program took it: run again, or use --backend cpu",
                 )
             }
-            Self::Memory => {
-                Error::backend(format!("the GPU {adapter} has no memory left while {doing}"))
-                    .help("close other programs that use it, cut the image, or use --backend cpu")
-            }
+            Self::Memory => Error::backend(format!(
+                "the GPU {adapter} has no memory left while {doing}"
+            ))
+            .help("close other programs that use it, segment with --tile, or use --backend cpu"),
             Self::Other(what) => Error::internal(format!(
                 "the GPU {adapter} failed while {doing}: {}",
                 what.split_whitespace().collect::<Vec<_>>().join(" ")

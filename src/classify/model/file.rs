@@ -8,7 +8,7 @@ use super::{Model, Scaling, TrainingSummary, check_length};
 use crate::SCHEMA_VERSION;
 use crate::classify::tree::TreeRecord;
 use crate::classify::trees::Trees;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cannot_open};
 use crate::output::{Existing, write_whole};
 
 /// What our own files are called; every other `format` is taken for a scikit-learn dump.
@@ -108,7 +108,7 @@ impl Model {
     /// A file that cannot be read, is no model, or has a number in it that cannot be.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let cannot = |e: std::io::Error| Error::io(format!("cannot be read: {e}")).in_file(path);
+        let cannot = |e: std::io::Error| cannot_open(path, &e);
         let size = std::fs::metadata(path).map_err(cannot)?.len();
         if size > MAX_FILE_BYTES {
             return Err(

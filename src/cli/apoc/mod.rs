@@ -34,10 +34,13 @@ enum Step {
     Convert(convert::Convert),
 }
 
+/// What is said where something else is asked of a device.
+const ON_GPU: &str = "of APOC, only trained classifiers of pixels and of table rows run on a GPU";
+
 impl Apoc {
     pub fn run(&self, globals: &Globals, console: &Console) -> Result<()> {
         if !matches!(self.step, Step::Predict(_)) {
-            console.refuse_gpu("of APOC, only the classifiers of pixels run on a GPU")?;
+            console.refuse_gpu(ON_GPU)?;
         }
         match &self.step {
             Step::Train(train) => train.run(globals, console),

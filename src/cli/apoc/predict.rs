@@ -80,7 +80,7 @@ impl Predict {
     }
 
     fn objects(&self, model: &Classifier, globals: &Globals, console: &Console) -> Result<()> {
-        console.refuse_gpu("of APOC, only the classifiers of pixels run on a GPU")?;
+        console.refuse_gpu(super::ON_GPU)?;
         self.refuse("--table", self.table.is_some(), model.kind())?;
         let path = needed(self.labels.as_ref(), "--labels", model.kind())?;
         let labels = LabelImage::open(path)?;
@@ -111,7 +111,8 @@ impl Predict {
                 Ok(values.iter().map(|&x| x as f32).collect())
             })
             .collect::<Result<Vec<Vec<f32>>>>()?;
-        let classes = row_classes(model, &columns)?;
+        let n_rows = table.frame.height();
+        let classes = globals.backend.run(n_rows, |on| row_classes(&on, model, &columns))?;
         let n_missing = classes.iter().filter(|class| **class == 0).count();
         let mut frame = table.frame;
         frame

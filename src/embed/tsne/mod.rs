@@ -16,6 +16,7 @@ use self::affinity::Conditional;
 use self::optimize::Phase;
 pub use self::start::Init;
 use crate::backend::Backend;
+use crate::embed::near_order::near_order;
 use crate::embed::neighbors::{Metric, Neighbors};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -256,9 +257,10 @@ impl TsneParams {
         affinities: &Affinities,
     ) -> Result<(Array2<f64>, f64)> {
         let mut points = self.init.points::<D>(&matrix, self.seed)?;
-        let phases = self.phases(matrix.nrows());
+        let (order, phases) = (near_order(matrix), self.phases(matrix.nrows()));
+        let (backend, progress) = (&self.backend, &self.progress);
         let descent =
-            || optimize::descend(affinities, &mut points, &phases, &self.backend, &self.progress);
+            || optimize::descend(affinities, &mut points, &order, &phases, backend, progress);
         // One entry into the thread pool instead of several an iteration.
         let (divergence, ()) = rayon::join(descent, || ());
         let divergence = divergence?;

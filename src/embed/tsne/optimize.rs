@@ -28,19 +28,25 @@ pub(super) struct Phase {
     pub learning_rate: f32,
 }
 
-/// Moves `points` down the gradient, phase by phase; returns the divergence that is left.
+/// Moves `points` down the gradient, phase by phase; returns the divergence that is left. They are worked on in `order`,
+/// which decides over the time it takes and the last bits.
 ///
 /// # Errors
 /// A lost device.
 pub(super) fn descend<const D: usize>(
     affinities: &Affinities,
     points: &mut [[f32; D]],
+    order: &[u32],
     phases: &[Phase],
     backend: &Backend,
     progress: &Progress,
 ) -> Result<f64> {
-    let rows = (0..affinities.n_rows()).map(|i| affinities.row(i).map(|(j, p)| (j, p as f32)));
-    let rows = PaddedRows::new(rows);
+    let mut place_of = vec![0; order.len()];
+    (0..).zip(order).for_each(|(place, &row)| place_of[row as usize] = place);
+    let row =
+        |row: &u32| affinities.row(*row as usize).map(|(j, p)| (place_of[j as usize], p as f32));
+    let rows = PaddedRows::new(order.iter().map(row));
+    let mut places: Vec<[f32; D]> = order.iter().map(|&row| points[row as usize]).collect();
     let total: usize = phases.iter().map(|phase| phase.n_iter).sum();
     let mut forces = Forces::new(points.len(), backend);
     let mut done = 0;
@@ -48,14 +54,15 @@ pub(super) fn descend<const D: usize>(
         // Gains and momentum start afresh: the surface is another one.
         let mut steps = Steps::new(points.len(), Some(MAX_STEP));
         for _ in 0..phase.n_iter {
-            forces.gradient(&rows, points, phase.exaggeration)?;
-            steps.take(points, &forces.gradient, phase.learning_rate);
-            center(points);
+            forces.gradient(&rows, &places, phase.exaggeration)?;
+            steps.take(&mut places, &forces.gradient, phase.learning_rate);
+            center(&mut places);
             done += 1;
             progress.report(done, total);
         }
     }
-    Ok(affinities.divergence(points, forces.push(points)?))
+    order.iter().zip(&places).for_each(|(&row, place)| points[row as usize] = *place);
+    Ok(affinities.divergence(points, forces.push(&places)?))
 }
 
 /// The gradient of a map, with its buffers.

@@ -75,6 +75,34 @@ impl<L: Lanes> Curve<L> {
         gap.map(|gap| self.clip(strength.mul(gap)))
     }
 
+    /// The step of `x` towards `y`, and then along their gap as the pressures on their radii and on their
+    /// similarities say (see `density`).
+    #[inline(always)]
+    pub(super) fn attract_under<const D: usize>(
+        &self,
+        x: &[L; D],
+        y: &[L; D],
+        [radius, similarity]: [L; 2],
+    ) -> [L; D] {
+        let (gap, squared) = gap(x, y, self.tiny);
+        let power = self.near.of(squared);
+        let strength = self.pull.div(squared.add(power));
+        // The similarity is q = power / (squared + power). It changes by -b q / (squared + power) with the
+        // squared distance, and their product by q (1 - b squared / (squared + power)).
+        let growth = strength.mul_add(squared, L::splat(2.0));
+        let pressure = growth.mul(radius).add(strength.mul(similarity));
+        let push = power.mul(strength).mul(pressure);
+        gap.map(|gap| self.clip(strength.mul(gap)).add(self.clip(push.mul(gap))))
+    }
+
+    /// The similarity of `x` and `y` and their squared distance.
+    #[inline(always)]
+    pub(super) fn similarity<const D: usize>(&self, x: &[L; D], y: &[L; D]) -> (L, L) {
+        let (_, squared) = gap(x, y, self.tiny);
+        let power = self.near.of(squared);
+        (power.div(squared.add(power)), squared)
+    }
+
     /// Adds the step of `x` away from `y`, not yet clipped.
     #[inline(always)]
     pub(super) fn repel<const D: usize>(&self, x: &[L; D], y: &[L; D], push: &mut [L; D]) {

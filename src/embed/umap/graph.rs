@@ -33,6 +33,16 @@ impl Graph {
         self.columns[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 
+    /// The largest weight.
+    pub(crate) fn strongest(&self) -> f32 {
+        self.weights.iter().copied().fold(0.0, f32::max)
+    }
+
+    /// Edges below this weight would pull less than once in `n_epochs`: they are dropped, as in umap-learn.
+    pub(crate) fn least(&self, n_epochs: usize) -> f32 {
+        self.strongest() / n_epochs.max(1) as f32
+    }
+
     /// Rows of (column, weight), columns ascending; weights of zero are dropped.
     pub(crate) fn from_rows(rows: Vec<Vec<(u32, f32)>>) -> Self {
         let mut graph = Self { offsets: vec![0], columns: Vec::new(), weights: Vec::new() };
@@ -52,7 +62,7 @@ impl Graph {
         let mirror = self.transposed();
         let rows = (0..self.n_rows()).into_par_iter().map(|i| {
             merge(self.row(i), mirror.row(i))
-                .map(|(column, w, v)| (column, mix * (w + v - w * v) + (1.0 - mix) * w * v))
+                .map(|(column, w, v)| (column, mix * (w + v - w * v) + (1.0 - mix) * (w * v)))
                 .collect()
         });
         Self::from_rows(rows.collect())

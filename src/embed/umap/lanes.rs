@@ -31,6 +31,29 @@ pub(super) trait Lanes: Copy {
     fn with_bits(self) -> Self;
 }
 
+/// Work that is written once for all kinds of lanes.
+pub(super) trait Work {
+    type Output;
+    fn on<L: Lanes>(&self) -> Self::Output;
+}
+
+/// Does the work on the widest registers there are.
+pub(super) fn on_widest<W: Work>(work: &W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        #[expect(unsafe_code, reason = "the function needs instructions found on this machine")]
+        // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
+        return unsafe { on_avx2(work) };
+    }
+    work.on::<[f32; LANES]>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn on_avx2<W: Work>(work: &W) -> W::Output {
+    work.on::<Register>()
+}
+
 const MANTISSA: u32 = 0x007f_ffff;
 
 /// The plain twin, for machines without AVX2 and for the tests.

@@ -11,10 +11,13 @@
 //! all lanes, while each row meets every other one equally often. Every draw is a function of (seed,
 //! epoch, group, number); the seed does nothing else.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
+use super::density::Density;
 use super::forces::{Curve, Forces};
-use super::lanes::{LANES, Lanes};
+use super::lanes::{LANES, Lanes, Work, on_widest};
 use super::schedule::{GOLDEN, Pulls, Schedule, scramble};
 use crate::progress::Progress;
 use crate::seed::mix;
@@ -25,6 +28,7 @@ pub(super) fn optimize<const D: usize>(
     starts: Vec<Vec<[f32; D]>>,
     forces: &Forces,
     seeds: &[u64],
+    density: Option<&Density>,
     progress: &Progress,
 ) -> Vec<Vec<[f32; D]>> {
     let mut maps: Vec<Vec<[f32; D]>> =
@@ -33,12 +37,17 @@ pub(super) fn optimize<const D: usize>(
     // Inside the pool of threads: entering it anew in every turn would take longer than the turn.
     rayon::scope(|_| {
         for epoch in 0..forces.n_epochs {
-            let turns = schedule.pulls(epoch);
+            let density = density.filter(|density| density.acts(epoch));
+            let turns = schedule.pulls(epoch, density.is_some());
             maps.par_iter_mut().zip(seeds).for_each(|(places, &seed)| {
                 let crowd = Crowd::of(&places[..schedule.rows.len()]);
+                let pressures = density
+                    .map(|density| density.pressures(schedule, places, &curve))
+                    .unwrap_or_default();
                 for tasks in &turns {
                     let step = Step::new(schedule, places, None, &crowd, &curve, forces);
-                    let moves = step.at(seed, epoch).advance(tasks);
+                    let step = step.under(&pressures).at(seed, epoch);
+                    let moves = step.advance(tasks);
                     settle(places, tasks, &moves);
                 }
             });
@@ -62,7 +71,7 @@ pub(super) fn place<const D: usize>(
     let others = [others, &[[0.0; D]][..]].concat();
     let curve = Curve::new(forces);
     for epoch in 0..forces.n_epochs {
-        for tasks in schedule.pulls(epoch) {
+        for tasks in schedule.pulls(epoch, false) {
             let step = Step::new(schedule, &places, Some(&others), &crowd, &curve, forces);
             let moves = step.at(seed, epoch).advance(&tasks);
             settle(&mut places, &tasks, &moves);
@@ -92,10 +101,12 @@ fn settle<const D: usize>(places: &mut [[f32; D]], tasks: &[Pulls], moves: &[Mov
         places[pulls.groups.start * LANES..][..moves.places.len()].copy_from_slice(&moves.places);
     }
     for (pulls, moves) in tasks.iter().zip(moves) {
-        let targets = pulls.targets.iter().flatten();
-        for (&target, step) in targets.zip(moves.reactions.iter().flatten()) {
-            let place = &mut places[target as usize];
-            (0..D).for_each(|d| place[d] -= step[d]);
+        // Lane by lane in two loops: flattened iterators take several times as long.
+        for (targets, steps) in pulls.targets.iter().zip(&moves.reactions) {
+            for (&target, step) in targets.iter().zip(steps) {
+                let place = &mut places[target as usize];
+                (0..D).for_each(|d| place[d] -= step[d]);
+            }
         }
     }
 }
@@ -116,8 +127,9 @@ struct Crowd<const D: usize> {
 impl<const D: usize> Crowd<D> {
     fn of(places: &[[f32; D]]) -> Self {
         let column = |d: usize| {
-            let once_more = places.iter().cycle().take(LANES);
-            places.iter().chain(once_more).map(|place| place[d]).collect()
+            let mut column: Vec<f32> = places.iter().map(|place| place[d]).collect();
+            (0..LANES).for_each(|i| column.push(column[i]));
+            column
         };
         Self { n_rows: places.len(), columns: std::array::from_fn(column) }
     }
@@ -142,6 +154,8 @@ struct Step<'a, const D: usize> {
     curve: &'a Curve<f32>,
     forces: &'a Forces,
     idle: u32,
+    /// Those of densities on the edges of each row; empty while densities do not count.
+    pressures: &'a [[f32; 2]],
     rate: f32,
     key: u32,
 }
@@ -156,7 +170,12 @@ impl<'a, const D: usize> Step<'a, D> {
         forces: &'a Forces,
     ) -> Self {
         let (same, others) = (others.is_none(), others.unwrap_or(own));
-        Self { own, others, same, crowd, curve, forces, idle: schedule.idle, rate: 0.0, key: 0 }
+        let (idle, pressures) = (schedule.idle, &[][..]);
+        Self { own, others, same, crowd, curve, forces, idle, pressures, rate: 0.0, key: 0 }
+    }
+
+    fn under(self, pressures: &'a [[f32; 2]]) -> Self {
+        Self { pressures, ..self }
     }
 
     fn at(self, seed: u64, epoch: usize) -> Self {
@@ -170,51 +189,33 @@ impl<'a, const D: usize> Step<'a, D> {
     fn advance(&self, tasks: &[Pulls]) -> Vec<Moves<D>> {
         match tasks {
             // Another thread would take longer to wake.
-            [task] => vec![self.advance_task(task)],
-            _ => tasks.par_iter().map(|task| self.advance_task(task)).collect(),
+            [task] => vec![on_widest(&(self, task))],
+            _ => tasks.par_iter().map(|task| on_widest(&(self, task))).collect(),
         }
-    }
-
-    fn advance_task(&self, task: &Pulls) -> Moves<D> {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            #[expect(
-                unsafe_code,
-                reason = "the function needs instructions found on this machine"
-            )]
-            // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
-            return unsafe { self.advance_avx2(task) };
-        }
-        self.advance_on::<[f32; LANES]>(task)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn advance_avx2(&self, task: &Pulls) -> Moves<D> {
-        self.advance_on::<super::lanes::Register>(task)
     }
 
     #[inline(always)]
-    fn advance_on<L: Lanes>(&self, task: &Pulls) -> Moves<D> {
+    fn advance_on<L: Lanes, const DENSE: bool>(&self, task: &Pulls) -> Moves<D> {
         let curve = self.curve.on::<L>();
         let mut moves = Moves {
             places: Vec::with_capacity(task.groups.len() * LANES),
             reactions: Vec::with_capacity(task.targets.len()),
         };
-        let mut targets = task.targets.as_slice();
+        let mut end = 0;
         for (group, &count) in task.groups.clone().zip(&task.counts) {
-            let (mine, rest) = targets.split_at(count);
-            self.advance_group(group, mine, &curve, &mut moves);
-            targets = rest;
+            let pulls = end..end + count;
+            end = pulls.end;
+            self.advance_group::<L, DENSE>(group, task, pulls, &curve, &mut moves);
         }
         moves
     }
 
     #[inline(always)]
-    fn advance_group<L: Lanes>(
+    fn advance_group<L: Lanes, const DENSE: bool>(
         &self,
         group: usize,
-        targets: &[[u32; LANES]],
+        task: &Pulls,
+        pulls: Range<usize>,
         curve: &Curve<L>,
         moves: &mut Moves<D>,
     ) {
@@ -222,10 +223,20 @@ impl<'a, const D: usize> Step<'a, D> {
         let own = self.same.then_some(first);
         let mut x: [L; D] = L::columns(&self.own[first..]);
         let mut random = scramble(group as u32 ^ self.key);
-        for targets in targets {
+        let own_pressures = DENSE.then(|| L::columns(&self.pressures[first..]));
+        for (pull, targets) in pulls.clone().zip(&task.targets[pulls]) {
             let rate = L::splat(self.rate).unless(targets, self.idle);
             let neighbour = L::gather(self.others, targets);
-            let pull = curve.attract(&x, &neighbour).map(|pull| rate.mul(pull));
+            let pull = match own_pressures {
+                None => curve.attract(&x, &neighbour),
+                Some([radius, similarity]) => {
+                    let [r, s] = L::gather(self.pressures, targets);
+                    let rarity = L::load(&task.rarities[pull]);
+                    let pressures = [radius.add(r), similarity.add(s)].map(|p| rarity.mul(p));
+                    curve.attract_under(&x, &neighbour, pressures)
+                }
+            };
+            let pull = pull.map(|pull| rate.mul(pull));
             // From where the row stood before the pull: so neither force waits for the other.
             let mut push = [L::splat(0.0); D];
             for _ in 0..self.forces.negative_sample_rate {
@@ -241,9 +252,25 @@ impl<'a, const D: usize> Step<'a, D> {
     }
 }
 
+impl<const D: usize> Work for (&Step<'_, D>, &Pulls) {
+    type Output = Moves<D>;
+
+    #[inline(always)]
+    fn on<L: Lanes>(&self) -> Moves<D> {
+        let (step, task) = self;
+        // Compiled for each: epochs without pressures do not wait for the question.
+        if step.pressures.is_empty() {
+            step.advance_on::<L, false>(task)
+        } else {
+            step.advance_on::<L, true>(task)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embed::umap::density::DensityParams;
     use crate::embed::umap::graph::Graph;
     use crate::seed::Seed;
 
@@ -259,20 +286,28 @@ mod tests {
         let start: Vec<[f32; D]> =
             (0..101).map(|_| std::array::from_fn(|_| 4.0 * stream.uniform() as f32)).collect();
         let (a, b, repulsion, learning_rate) = (1.577, 0.895, 1.0, 1.0);
-        let (negative_sample_rate, n_epochs) = (5, 20);
+        let (negative_sample_rate, n_epochs) = (5, 30);
         let forces = Forces { a, b, repulsion, learning_rate, negative_sample_rate, n_epochs };
         let curve = Curve::new(&forces);
-        let schedule = Schedule::new(&graph, n_epochs);
+        let schedule = Schedule::new(&graph, (0..101).collect(), n_epochs);
+        let radii: Vec<f64> = (0..101).map(|_| stream.normal()).collect();
+        let params = DensityParams::default();
+        let density = Density::new(&params, &radii, &graph, &schedule, &forces);
         let mut places = in_positions(&schedule, &start);
         for epoch in 0..n_epochs {
             let crowd = Crowd::of(&places[..101]);
-            for tasks in schedule.pulls(epoch) {
-                let step =
-                    Step::new(&schedule, &places, None, &crowd, &curve, &forces).at(7, epoch);
-                // `advance_task` takes the widest registers there are.
+            let pressures = if density.acts(epoch) {
+                density.pressures(&schedule, &places, &curve)
+            } else {
+                Vec::new()
+            };
+            for tasks in schedule.pulls(epoch, density.acts(epoch)) {
+                let step = Step::new(&schedule, &places, None, &crowd, &curve, &forces);
+                let step = step.under(&pressures).at(7, epoch);
+                // `advance` takes the widest registers there are.
                 let wide = step.advance(&tasks);
                 for (task, wide) in tasks.iter().zip(&wide) {
-                    let plain = step.advance_on::<[f32; LANES]>(task);
+                    let plain = (&step, task).on::<[f32; LANES]>();
                     assert_eq!(wide.places, plain.places);
                     assert_eq!(wide.reactions, plain.reactions);
                 }

@@ -1,13 +1,15 @@
 //! A feature matrix enters; a map of its rows leaves, on which neighbours stay neighbours.
 //!
 //! Uniform manifold approximation and projection (arXiv:1802.03426, 2018). The fuzzy graph equals umap-learn's on the same neighbours; the layout is
-//! its own, parallel and the same for any number of threads.
+//! its own, parallel and the same for any number of threads, or that of a device.
 
 mod curve;
+mod density;
 mod forces;
 mod graph;
 mod lanes;
 mod layout;
+mod on_gpu;
 mod schedule;
 mod spectral;
 mod start;
@@ -17,14 +19,18 @@ use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
+pub use density::map_radii;
 pub use graph::Graph;
 
+use self::density::{Density, DensityParams, log_radii};
 use self::forces::Forces;
 use self::graph::{Scales, local_scales, memberships};
 use self::schedule::Schedule;
+use super::near_order::near_order;
 use super::neighbors::{Metric, Neighbors, check_finite};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::kernels::umap_layout::MOST_AXES;
 use crate::progress::Progress;
 use crate::seed::Seed;
 
@@ -59,8 +65,10 @@ pub struct UmapParams {
     local_connectivity: f64,
     target: Option<Vec<Option<usize>>>,
     target_weight: f64,
+    density: DensityParams,
     seed: u64,
     backend: Backend,
+    layout_on: Backend,
     progress: Progress,
 }
 
@@ -89,6 +97,7 @@ pub struct Umap {
 /// What all runs on the same rows share.
 #[derive(Debug, Clone)]
 struct Foundation {
+    near: Neighbors,
     scales: Scales,
     graph: Graph,
     a: f64,
@@ -113,8 +122,10 @@ impl Umap {
             local_connectivity: 1.0,
             target: None,
             target_weight: 0.5,
+            density: DensityParams::default(),
             seed: 0,
             backend: Backend::Cpu,
+            layout_on: Backend::Cpu,
             progress: Progress::default(),
         }
     }
@@ -205,6 +216,15 @@ impl UmapParams {
         self
     }
 
+    /// Where rows are laid out; [`Backend::Cpu`] by default.
+    ///
+    /// A device moves all rows at once and draws other random numbers: its map is as good as the CPU's and the same on
+    /// every run on the same machine, but another one, as that of another seed is. It has up to 4 coordinates.
+    pub fn layout_on(mut self, backend: Backend) -> Self {
+        self.layout_on = backend;
+        self
+    }
+
     /// The distance on the map at which rows that belong together are kept. Default 0.1.
     pub fn min_dist(mut self, min_dist: f64) -> Self {
         self.min_dist = min_dist;
@@ -217,7 +237,7 @@ impl UmapParams {
         self
     }
 
-    /// Number of rounds of the layout. Default 500 up to 10,000 rows, else 200.
+    /// Number of rounds of the layout. Default 500 up to 10,000 rows, else 200; on a densMAP 200 more.
     pub fn n_epochs(mut self, n_epochs: usize) -> Self {
         self.n_epochs = Some(n_epochs);
         self
@@ -302,19 +322,23 @@ impl UmapParams {
     ) -> Result<Vec<Array2<f64>>> {
         let matrix = data.records.view();
         let foundation = self.foundation(matrix)?;
-        Ok(self.layouts(matrix, &foundation, seeds))
+        self.layouts(matrix, &foundation, seeds)
     }
 
     fn check(&self, matrix: ArrayView2<f64>) -> Result<()> {
         check_finite(matrix)?;
         let n = matrix.nrows();
-        let most = n.saturating_sub(1);
-        if self.n_neighbors < 2 || self.n_neighbors > most {
-            let allowed = format!("at least 2 and at most the number of rows - 1 ({most})");
-            return Err(Error::parameter("n_neighbors", self.n_neighbors, allowed));
-        }
+        check_n_neighbors(self.n_neighbors, n)?;
         if !(1..=64).contains(&self.n_components) {
             return Err(Error::parameter("n_components", self.n_components, "1 to 64"));
+        }
+        if matches!(self.layout_on, Backend::Gpu(_)) && self.n_components > MOST_AXES {
+            let allowed = format!("1 to {MOST_AXES} on a GPU");
+            return Err(Error::parameter("n_components", self.n_components, allowed));
+        }
+        if matches!(self.layout_on, Backend::Gpu(_)) && self.density.on {
+            let error = Error::backend("a densMAP is laid out by the CPU alone");
+            return Err(error.help("use --backend cpu"));
         }
         let real = [
             (
@@ -349,7 +373,7 @@ impl UmapParams {
                 "at least 0",
             ),
         ];
-        for (name, value, is_fine, allowed) in real {
+        for (name, value, is_fine, allowed) in real.into_iter().chain(self.density.bounds()) {
             if !is_fine || !value.is_finite() {
                 return Err(Error::parameter(name, value, allowed));
             }
@@ -379,7 +403,7 @@ impl UmapParams {
             None => graph,
         };
         let (a, b) = curve::find_ab(self.spread, self.min_dist);
-        Ok(Foundation { scales, graph, a, b })
+        Ok(Foundation { near, scales, graph, a, b })
     }
 
     fn layouts(
@@ -387,7 +411,7 @@ impl UmapParams {
         matrix: ArrayView2<f64>,
         base: &Foundation,
         seeds: &[u64],
-    ) -> Vec<Array2<f64>> {
+    ) -> Result<Vec<Array2<f64>>> {
         // Coordinates come padded to the next width that is compiled; a padded one stays 0.
         match self.n_components {
             ..=2 => self.layouts_in::<2>(matrix, base, seeds),
@@ -403,7 +427,7 @@ impl UmapParams {
         matrix: ArrayView2<f64>,
         base: &Foundation,
         seeds: &[u64],
-    ) -> Vec<Array2<f64>> {
+    ) -> Result<Vec<Array2<f64>>> {
         let n = matrix.nrows();
         let start = match &self.init {
             Init::Pca => Some(start::principal_components(matrix, self.n_components)),
@@ -413,9 +437,7 @@ impl UmapParams {
             Init::Random => None,
             Init::Given(start) => Some(start.clone()),
         };
-        let forces =
-            self.forces(base, self.n_epochs.unwrap_or(if n <= 10_000 { 500 } else { 200 }));
-        let schedule = Schedule::new(&base.graph, forces.n_epochs);
+        let forces = self.forces(base, self.n_epochs_for(n));
         let starts = seeds.par_iter().map(|&seed| {
             let seed = Seed::new(seed);
             match &start {
@@ -423,14 +445,36 @@ impl UmapParams {
                 None => start::spread(&start::random(n, self.n_components, seed), seed),
             }
         });
+        let starts: Vec<Vec<[f32; D]>> = starts.collect();
         let keys: Vec<u64> =
             seeds.iter().map(|&seed| Seed::new(seed).stream("umap layout", 0).bits()).collect();
-        let maps =
-            layout::optimize::<D>(&schedule, starts.collect(), &forces, &keys, &self.progress);
+        let maps = match &self.layout_on {
+            Backend::Cpu => {
+                let schedule = Schedule::new(&base.graph, near_order(matrix), forces.n_epochs);
+                let density = self.density.on.then(|| {
+                    let radii = self.data_radii(base);
+                    Density::new(&self.density, &radii, &base.graph, &schedule, &forces)
+                });
+                let (density, progress) = (density.as_ref(), &self.progress);
+                layout::optimize(&schedule, starts, &forces, &keys, density, progress)
+            }
+            device @ Backend::Gpu(_) => {
+                on_gpu::optimize(device, &base.graph, starts, &forces, &keys, &self.progress)?
+            }
+        };
         let shape = (n, self.n_components);
-        maps.par_iter()
-            .map(|map| Array2::from_shape_fn(shape, |(i, d)| f64::from(map[i][d])))
-            .collect()
+        let map = |map: &Vec<[f32; D]>| Array2::from_shape_fn(shape, |(i, d)| map[i][d].into());
+        Ok(maps.par_iter().map(map).collect())
+    }
+
+    fn n_epochs_for(&self, n_rows: usize) -> usize {
+        let plain = if n_rows <= 10_000 { 500 } else { 200 };
+        self.n_epochs.unwrap_or(if self.density.on { plain + 200 } else { plain })
+    }
+
+    fn data_radii(&self, base: &Foundation) -> Vec<f64> {
+        let least = base.graph.least(self.n_epochs_for(base.graph.n_rows()));
+        log_radii(&base.near, &base.graph, least)
     }
 
     fn forces(&self, base: &Foundation, n_epochs: usize) -> Forces {
@@ -446,9 +490,18 @@ impl UmapParams {
 
     fn fit_rows(&self, matrix: ArrayView2<f64>) -> Result<Umap> {
         let foundation = self.foundation(matrix)?;
-        let coordinates = self.layouts(matrix, &foundation, &[self.seed]).swap_remove(0);
+        let coordinates = self.layouts(matrix, &foundation, &[self.seed])?.swap_remove(0);
         Ok(Umap { params: self.clone(), matrix: matrix.to_owned(), foundation, coordinates })
     }
+}
+
+fn check_n_neighbors(n_neighbors: usize, n_rows: usize) -> Result<()> {
+    let most = n_rows.saturating_sub(1);
+    if n_neighbors < 2 || n_neighbors > most {
+        let allowed = format!("at least 2 and at most the number of rows - 1 ({most})");
+        return Err(Error::parameter("n_neighbors", n_neighbors, allowed));
+    }
+    Ok(())
 }
 
 impl<S: Data<Elem = f64>> Fit<ArrayBase<S, Ix2>, (), Error> for UmapParams {

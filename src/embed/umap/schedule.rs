@@ -6,11 +6,15 @@ use rayon::prelude::*;
 
 use super::graph::Graph;
 use super::lanes::LANES;
+use crate::embed::near_order::FEW_ROWS;
 
 /// Turns in an epoch: later turns see the moves of earlier ones, which keeps large steps stable.
 const TURNS: usize = 8;
 /// At most so many groups of rows in one parallel task.
 const TASK_GROUPS: usize = 64;
+/// Rows among which those of similar strength are put into groups, where the table is large: enough to find them, few
+/// enough that what they read stays in the cache.
+const WINDOW: usize = 1024;
 /// 2^32 over the golden ratio: its multiples spread evenly over the numbers of 32 bits.
 pub(super) const GOLDEN: u32 = 0x9e37_79b9;
 
@@ -44,12 +48,15 @@ pub(super) struct Pulls {
     pub counts: Vec<usize>,
     /// One target for each row of a group; [`Schedule::idle`] where a row has fewer than others.
     pub targets: Vec<[u32; LANES]>,
+    /// The mean number of epochs from one pull of each edge to its next, if asked for.
+    pub rarities: Vec<[f32; LANES]>,
 }
 
 impl Schedule {
-    /// For rows that pull each other; targets are positions.
-    pub(super) fn new(graph: &Graph, n_epochs: usize) -> Self {
-        let (rows, turns) = positions(graph, TURNS);
+    /// For rows that pull each other, given in an order in which those near each other stand together; targets are
+    /// positions.
+    pub(super) fn new(graph: &Graph, order: Vec<u32>, n_epochs: usize) -> Self {
+        let (rows, turns) = positions(graph, order, TURNS);
         let mut position_of = vec![0; rows.len()];
         for (position, &row) in (0..).zip(&rows) {
             position_of[row as usize] = position;
@@ -60,11 +67,10 @@ impl Schedule {
 
     /// For new rows that are pulled by `n_targets` others; targets are the columns of the graph.
     pub(super) fn towards(n_targets: usize, graph: &Graph, n_epochs: usize) -> Self {
-        let (rows, turns) = positions(graph, 1);
+        let (rows, turns) = positions(graph, (0..graph.n_rows() as u32).collect(), 1);
         Self::over(graph, n_epochs, rows, turns, n_targets as u32, |column| column)
     }
 
-    /// Edges weaker than one pull in `n_epochs` are dropped, as in umap-learn.
     fn over(
         graph: &Graph,
         n_epochs: usize,
@@ -73,8 +79,7 @@ impl Schedule {
         idle: u32,
         target_of: impl Fn(u32) -> u32,
     ) -> Self {
-        let strongest = graph.weights.iter().copied().fold(0.0, f32::max);
-        let least = strongest / n_epochs.max(1) as f32;
+        let (strongest, least) = (graph.strongest(), graph.least(n_epochs));
         let (mut offsets, mut targets, mut line) = (vec![0], Vec::new(), Vec::new());
         for &row in &rows {
             let mut sum = 0u32;
@@ -90,39 +95,61 @@ impl Schedule {
         Self { rows, turns, offsets, targets, line, most_edges, idle }
     }
 
-    /// The pulls of an epoch, turn by turn and task by task.
-    pub(super) fn pulls(&self, epoch: usize) -> Vec<Vec<Pulls>> {
-        let of_task = |groups: &Range<usize>| self.find_pulls(groups.clone(), epoch as u32);
+    /// The targets of the edges of the row at `position`.
+    pub(super) fn edges(&self, position: usize) -> &[u32] {
+        &self.targets[self.offsets[position]..self.offsets[position + 1]]
+    }
+
+    /// The pulls of an epoch, turn by turn and task by task; if so asked, with their rarities.
+    pub(super) fn pulls(&self, epoch: usize, with_rarities: bool) -> Vec<Vec<Pulls>> {
+        let epoch = epoch as u32;
+        let of_task = |groups: &Range<usize>| {
+            let (counts, targets) = self.find(groups, epoch, self.idle, |target, _| target);
+            let rarity = |_: u32, rate: u32| u32::MAX as f32 / rate as f32;
+            let rarities =
+                if with_rarities { self.find(groups, epoch, 0.0, rarity).1 } else { Vec::new() };
+            Pulls { groups: groups.clone(), counts, targets, rarities }
+        };
         self.turns.par_iter().map(|turn| turn.par_iter().map(of_task).collect()).collect()
     }
 
-    fn find_pulls(&self, groups: Range<usize>, epoch: u32) -> Pulls {
-        let mut pulls = Pulls { groups: groups.clone(), counts: Vec::new(), targets: Vec::new() };
-        let mut found = vec![[0; LANES]; self.most_edges + 1];
-        for group in groups {
+    /// The number of pulls of each group, and for each of them what `of` makes of its target and rate;
+    /// `idle` where there is none.
+    #[inline(always)]
+    fn find<T: Copy>(
+        &self,
+        groups: &Range<usize>,
+        epoch: u32,
+        idle: T,
+        of: impl Fn(u32, u32) -> T,
+    ) -> (Vec<usize>, Vec<[T; LANES]>) {
+        let (mut most_of, mut pulls) = (Vec::new(), Vec::new());
+        let mut found = vec![[idle; LANES]; self.most_edges + 1];
+        for group in groups.clone() {
             // The golden ratio spreads the offsets of consecutive epochs evenly over the teeth. Rows of
             // a group share them: so few lanes wait for others.
             let comb = scramble(group as u32).wrapping_add(epoch.wrapping_mul(GOLDEN));
             let counts: [usize; LANES] =
-                std::array::from_fn(|lane| self.find_pulls_of(group, lane, comb, &mut found));
+                std::array::from_fn(|lane| self.find_in_lane(group, lane, comb, &of, &mut found));
             let most = counts.into_iter().max().unwrap_or(0);
             for (lane, count) in counts.into_iter().enumerate() {
-                found[count..most].iter_mut().for_each(|row| row[lane] = self.idle);
+                found[count..most].iter_mut().for_each(|row| row[lane] = idle);
             }
-            pulls.counts.push(most);
-            pulls.targets.extend_from_slice(&found[..most]);
+            most_of.push(most);
+            pulls.extend_from_slice(&found[..most]);
         }
-        pulls
+        (most_of, pulls)
     }
 
-    /// Writes the targets of one row into its lane and returns their number.
+    /// Writes what pulls one row into its lane and returns the number of pulls.
     #[inline(always)]
-    fn find_pulls_of(
+    fn find_in_lane<T>(
         &self,
         group: usize,
         lane: usize,
         comb: u32,
-        found: &mut [[u32; LANES]],
+        of: &impl Fn(u32, u32) -> T,
+        found: &mut [[T; LANES]],
     ) -> usize {
         let position = group * LANES + lane;
         if position >= self.rows.len() {
@@ -133,7 +160,7 @@ impl Schedule {
         for (&sum, &target) in self.line[edges.clone()].iter().zip(&self.targets[edges]) {
             let after = sum.wrapping_add(comb);
             // Written in any case and kept if it counts: a branch would be guessed wrongly too often.
-            found[count][lane] = target;
+            found[count][lane] = of(target, after.wrapping_sub(before));
             count += usize::from(after < before);
             before = after;
         }
@@ -141,14 +168,17 @@ impl Schedule {
     }
 }
 
-/// The row at each position and the groups of each turn: rows by strength, in groups, which are dealt
-/// to the turns in such a way that a group that lacks rows comes last.
-fn positions(graph: &Graph, n_turns: usize) -> (Vec<u32>, Vec<Vec<Range<usize>>>) {
+/// The row at each position and the groups of each turn: rows by strength within each window of `order`, in groups, which
+/// are dealt to the turns in such a way that a group that lacks rows comes last.
+fn positions(graph: &Graph, order: Vec<u32>, n_turns: usize) -> (Vec<u32>, Vec<Vec<Range<usize>>>) {
     let strength = |i| graph.row(i).map(|(_, weight)| f64::from(weight)).sum::<f64>();
     let strengths: Vec<f64> = (0..graph.n_rows()).into_par_iter().map(strength).collect();
-    let mut sorted: Vec<u32> = (0..graph.n_rows() as u32).collect();
     let of = |row: u32| strengths[row as usize];
-    sorted.sort_unstable_by(|&i, &j| of(j).total_cmp(&of(i)).then(i.cmp(&j)));
+    let window = if order.len() > FEW_ROWS { WINDOW } else { FEW_ROWS };
+    let mut sorted = order;
+    sorted.par_chunks_mut(window).for_each(|window| {
+        window.sort_unstable_by(|&i, &j| of(j).total_cmp(&of(i)).then(i.cmp(&j)));
+    });
     let groups: Vec<&[u32]> = sorted.chunks(LANES).collect();
     let (mut rows, mut turns, mut end) = (Vec::with_capacity(sorted.len()), Vec::new(), 0);
     for turn in 0..n_turns {
@@ -190,7 +220,7 @@ mod tests {
         let graph = Graph::from_rows((0..203).map(&mut row).collect());
         let strongest = graph.weights.iter().copied().fold(0.0, f32::max);
         let n_epochs = 300;
-        let schedule = Schedule::new(&graph, n_epochs);
+        let schedule = Schedule::new(&graph, (0..203).collect(), n_epochs);
         let mut sorted = schedule.rows.clone();
         sorted.sort_unstable();
         assert!(sorted.into_iter().eq(0..203));
@@ -198,17 +228,24 @@ mod tests {
         let mut seen: BTreeMap<(u32, u32), usize> = BTreeMap::new();
         for epoch in 0..n_epochs {
             let mut next_group = 0;
-            for pulls in schedule.pulls(epoch).iter().flatten() {
+            for pulls in schedule.pulls(epoch, true).iter().flatten() {
                 assert_eq!(pulls.groups.start, next_group);
                 next_group = pulls.groups.end;
-                let mut targets = pulls.targets.iter();
+                let mut targets = pulls.targets.iter().zip(&pulls.rarities);
                 for (group, &count) in pulls.groups.clone().zip(&pulls.counts) {
-                    for (lane, &target) in
-                        targets.by_ref().take(count).flat_map(|t| t.iter().enumerate())
+                    for (lane, &target, rarity) in targets
+                        .by_ref()
+                        .take(count)
+                        .flat_map(|(t, rarity)| (0..LANES).map(move |l| (l, &t[l], rarity)))
                     {
                         if target != schedule.idle {
                             let row = schedule.rows[group * LANES + lane];
-                            *seen.entry((row, schedule.rows[target as usize])).or_default() += 1;
+                            let other = schedule.rows[target as usize];
+                            *seen.entry((row, other)).or_default() += 1;
+                            let (_, weight) =
+                                graph.row(row as usize).find(|edge| edge.0 == other).unwrap();
+                            let expected = strongest / weight;
+                            assert!((rarity[lane] / expected - 1.0).abs() < 1e-4);
                         }
                     }
                 }

@@ -1,17 +1,20 @@
 //! The graph and the curve against umap-learn, the layout against itself and against quality.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::Deserialize;
 
 use super::graph::{Graph, local_scales, memberships};
-use super::{Init, Umap, UmapParams, curve, target};
+use super::{Init, Umap, UmapParams, curve, map_radii, target};
+use crate::backend::{Backend, test_device};
 use crate::embed::neighbors::{Metric, Neighbors};
 use crate::embed::quality::{Quality, continuity, trustworthiness};
 use crate::error::ErrorKind;
 use crate::seed::Seed;
+use crate::table::pearson;
 
 /// Both sides compute in f32 from distances that agree to an ulp or two.
 const WEIGHT_TOLERANCE: f32 = 2e-5;
@@ -27,6 +30,8 @@ struct Reference {
     map: Vec<f64>,
     trustworthiness: Vec<(usize, f64)>,
     continuity: Vec<(usize, f64)>,
+    data_radii: Vec<f64>,
+    map_radii: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +157,22 @@ fn quality_equals_that_of_scikit_learn() {
     }
 }
 
+#[test]
+fn radii_equal_those_of_umap_learn() {
+    let reference = reference();
+    let rows = matrix(&reference.rows, reference.width).slice_move(s![..40, ..]);
+    let umap = Umap::params(2).n_neighbors(10).densmap(true).fit(&data(&rows)).unwrap();
+    let map = matrix(&reference.map, 2);
+    let found = [umap.data_radii(), map_radii(map.view(), 10).unwrap()];
+    for (found, expected) in found.iter().zip([&reference.data_radii, &reference.map_radii]) {
+        assert_eq!(found.len(), expected.len());
+        for (f, e) in found.iter().zip(expected) {
+            assert!((f - e).abs() < 1e-4, "{f} is not {e}");
+        }
+    }
+    assert_eq!(umap.map_radii().unwrap(), map_radii(umap.coordinates().view(), 10).unwrap());
+}
+
 /// Three groups in five dimensions.
 fn groups(n: usize) -> Array2<f64> {
     let mut stream = Seed::new(9).stream("groups", 0);
@@ -170,22 +191,57 @@ fn bits(map: &Array2<f64>) -> Vec<u64> {
 fn maps_are_the_same_for_any_number_of_threads() {
     // More rows than one task takes in a turn.
     let data = data(&groups(6000));
-    let fit = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| bits(Umap::params(2).n_epochs(6).fit(&data).unwrap().coordinates()))
-    };
-    let one = fit(1);
-    assert_eq!(one, fit(2));
-    assert_eq!(one, fit(7));
+    for params in [Umap::params(2), Umap::params(2).densmap(true), Umap::params(3).densmap(true)] {
+        let fit = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| bits(params.clone().n_epochs(6).fit(&data).unwrap().coordinates()))
+        };
+        let one = fit(1);
+        assert_eq!(one, fit(2));
+        assert_eq!(one, fit(7));
+    }
 }
 
 #[test]
 fn many_maps_equal_single_ones() {
     let data = data(&groups(150));
-    let params = Umap::params(3).n_epochs(30).init(Init::Random);
-    let maps = params.fit_many(&data, &[5, 6]).unwrap();
-    assert_eq!(&maps[1], params.clone().seed(6).fit(&data).unwrap().coordinates());
-    assert_ne!(maps[0], maps[1]);
+    for densmap in [false, true] {
+        let params = Umap::params(3).n_epochs(30).init(Init::Random).densmap(densmap);
+        let maps = params.fit_many(&data, &[5, 6]).unwrap();
+        assert_eq!(&maps[1], params.clone().seed(6).fit(&data).unwrap().coordinates());
+        assert_ne!(maps[0], maps[1]);
+    }
+}
+
+/// As many rows around each of three points, each time three times as far out.
+fn uneven(n: usize) -> Array2<f64> {
+    let mut stream = Seed::new(4).stream("uneven", 0);
+    Array2::from_shape_fn((n, 5), |(i, j)| {
+        let spread = [1.0, 3.0, 9.0][i % 3];
+        spread * stream.normal() + if i % 3 == j { 60.0 } else { 0.0 }
+    })
+}
+
+#[test]
+fn densities_of_the_data_are_those_of_the_map() {
+    let rows = uneven(600);
+    for width in [1, 2, 3] {
+        let correlation = |params: UmapParams| {
+            let umap = params.fit(&data(&rows)).unwrap();
+            let radii = [umap.data_radii(), umap.map_radii().unwrap()].concat();
+            let quality =
+                Quality::measure(rows.view(), umap.coordinates().view(), 15, Metric::Euclidean);
+            let radii = Array2::from_shape_vec((2, 600), radii).unwrap();
+            (pearson(radii.t())[[0, 1]], quality.unwrap().trustworthiness)
+        };
+        let plain = correlation(Umap::params(width));
+        let dense = correlation(Umap::params(width).densmap(true));
+        assert!(plain.0 < 0.6 && dense.0 > 0.85, "{width}: {plain:?} {dense:?}");
+        assert!(dense.1 > plain.1 - 0.02, "{width}: {plain:?} {dense:?}");
+        let ignored = Umap::params(width).n_epochs(20);
+        let without = ignored.clone().densmap(true).dens_lambda(0.0).fit(&data(&rows)).unwrap();
+        assert_eq!(without.coordinates(), ignored.fit(&data(&rows)).unwrap().coordinates());
+    }
 }
 
 #[test]
@@ -200,6 +256,43 @@ fn every_start_keeps_groups_together() {
                 .unwrap();
         assert!(quality.trustworthiness > 0.93, "{init:?} {quality:?}");
     }
+}
+
+/// How much less trustworthy a device's map may be: that much lies between two seeds of such small tables.
+const TRUST_TOLERANCE: f64 = 0.02;
+
+#[test]
+fn a_device_lays_out_another_map_of_the_same_quality() {
+    let Some(gpu) = test_device() else { return };
+    let gpu = Backend::Gpu(Arc::new(gpu));
+    for (n, n_components) in [(240, 2), (600, 2), (150, 1), (150, 3)] {
+        let rows = groups(n);
+        let params = Umap::params(n_components).set_op_mix_ratio(0.9).seed(4);
+        let map = |params: UmapParams| params.fit(&data(&rows)).unwrap().coordinates().clone();
+        let cpu = map(params.clone());
+        assert_eq!(map(params.clone().backend(gpu.clone())), cpu, "neighbours are the same");
+        let params = params.backend(gpu.clone()).layout_on(gpu.clone());
+        let maps = params.fit_many(&data(&rows), &[4, 5]).unwrap();
+        assert_eq!(map(params), maps[0], "the same again");
+        assert!(maps[0] != cpu && maps[0] != maps[1]);
+        let trust = |map: &Array2<f64>| {
+            Quality::measure(rows.view(), map.view(), 15, Metric::Euclidean)
+                .unwrap()
+                .trustworthiness
+        };
+        let expected = trust(&cpu);
+        for map in &maps {
+            let found = trust(map);
+            let what = format!("{n} rows, {n_components} axes: {found}, on the CPU {expected}");
+            assert!(found > expected - TRUST_TOLERANCE, "{what}");
+        }
+        // Such a tolerance tells a map from rows thrown anywhere.
+        let mut stream = Seed::new(8).stream("anywhere", n as u64);
+        let anywhere = Array2::from_shape_simple_fn((n, n_components), || stream.uniform());
+        assert!(trust(&anywhere) < expected - 10.0 * TRUST_TOLERANCE);
+    }
+    let error = Umap::params(5).layout_on(gpu).fit(&data(&groups(40))).unwrap_err();
+    assert!(error.to_string().contains("must be 1 to 4 on a GPU"), "{error}");
 }
 
 #[test]
@@ -256,8 +349,13 @@ fn odd_tables_give_finite_maps() {
         ("one column", groups(60).select(Axis(1), &[0])),
     ] {
         for init in [Init::Pca, Init::Spectral, Init::Random] {
-            let umap = Umap::params(2).init(init.clone()).n_epochs(50).fit(&data(&rows)).unwrap();
-            assert!(umap.coordinates().iter().all(|x| x.is_finite()), "{name} {init:?}");
+            for densmap in [false, true] {
+                let params = Umap::params(2).init(init.clone()).n_epochs(50).densmap(densmap);
+                let umap = params.fit(&data(&rows)).unwrap();
+                assert!(umap.coordinates().iter().all(|x| x.is_finite()), "{name} {init:?}");
+                let radii = [umap.data_radii(), umap.map_radii().unwrap()].concat();
+                assert!(radii.iter().all(|x| x.is_finite()), "{name} {init:?}");
+            }
         }
     }
 }
@@ -279,6 +377,15 @@ fn errors_name_value_and_remedy() {
     assert!(message(Umap::params(2).min_dist(2.0), &groups(40)).1.starts_with("min_dist = 2"));
     assert!(message(Umap::params(2).spread(f64::NAN), &groups(40)).1.contains("NaN is invalid"));
     assert!(message(Umap::params(2).target([Some(1)]), &groups(40)).1.contains("1 labels for 40"));
+    for (params, start) in [
+        (Umap::params(2).dens_lambda(-1.0), "dens_lambda = -1"),
+        (Umap::params(2).dens_frac(1.5), "dens_frac = 1.5"),
+        (Umap::params(2).dens_var_shift(f64::INFINITY), "dens_var_shift = inf"),
+    ] {
+        assert!(message(params, &groups(40)).1.starts_with(start));
+    }
+    let error = map_radii(groups(4).view(), 4).unwrap_err().to_string();
+    assert!(error.ends_with("at least 2 and at most the number of rows - 1 (3)"), "{error}");
     let mut broken = groups(40);
     broken[[3, 1]] = f64::NAN;
     assert_eq!(
