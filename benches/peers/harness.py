@@ -38,8 +38,8 @@ def time_ours(*arguments):
 def compare(title, peers, ours, repeats=3):
     """peers: {name: (callable, quality(result) -> dict)}; ours: arguments of the bench binary."""
     mine = time_ours(*ours)
-    ours_cpu = max(mine["cpu"], 0.001)  # what the clock of a process cannot see is said to be a millisecond
     print(f"{title}\n  {'polariscope':28} cpu {mine['cpu']:9.3f} s  wall {mine['wall']:9.3f} s   {({k: v for k, v in mine.items() if k not in ('cpu', 'wall')})}")
     for name, (work, quality) in peers.items():
         cpu, wall, result = time_peer(work, repeats)
-        print(f"  {name:28} cpu {cpu:9.3f} s  wall {wall:9.3f} s   {cpu / ours_cpu:7.1f} x   {quality(result) if quality else ''}", flush=True)
+        ratio = f"{cpu / mine['cpu']:7.1f} x" if mine["cpu"] else "        -"  # not timed, or shorter than the clock's tick
+        print(f"  {name:28} cpu {cpu:9.3f} s  wall {wall:9.3f} s   {ratio}   {quality(result) if quality else ''}", flush=True)
