@@ -240,14 +240,14 @@ impl Density {
             .collect();
         let (centred, variance) = centred(sums.iter().map(|sums| sums[2]));
         let variance = (variance + self.var_shift).max(LEAST_VARIANCE);
-        let products = self.wanted.iter().zip(&centred).map(|(wanted, log_radius)| wanted * log_radius);
+        let products =
+            self.wanted.iter().zip(&centred).map(|(wanted, log_radius)| wanted * log_radius);
         let slope = products.sum::<f64>() / n as f64 / variance;
         let strength = self.strength / variance.sqrt();
         let mut pressures = vec![[0.0; 2]; places.len()];
         for (i, &[similarity, radius, _]) in sums.iter().enumerate().filter(|(_, s)| s[0] > 0.0) {
             // umap-learn sums the similarities over both directions of an edge.
-            let pressure =
-                strength * (self.wanted[i] - slope * centred[i]) / (2.0 * similarity);
+            let pressure = strength * (self.wanted[i] - slope * centred[i]) / (2.0 * similarity);
             pressures[i] = [(pressure / radius) as f32, -pressure as f32];
         }
         pressures
@@ -280,7 +280,9 @@ impl<const D: usize> Work for Surroundings<'_, D> {
                 let similarity = similarity.unless(&targets, idle);
                 sums = [sums[0].add(similarity), similarity.mul_add(squared, sums[1])];
             }
-            rows.push(L::rows(&sums).into_iter().fold([0.0; 2], |[q, qs], [r, rs]| [q + r, qs + rs]));
+            rows.push(
+                L::rows(&sums).into_iter().fold([0.0; 2], |[q, qs], [r, rs]| [q + r, qs + rs]),
+            );
         }
         rows
     }
