@@ -237,7 +237,7 @@ fn densities_of_the_data_are_those_of_the_map() {
         let plain = correlation(Umap::params(width));
         let dense = correlation(Umap::params(width).densmap(true));
         assert!(plain.0 < 0.6 && dense.0 > 0.85, "{width}: {plain:?} {dense:?}");
-        assert!(dense.1 > plain.1 - 0.02, "{width}: {plain:?} {dense:?}");
+        assert!(dense.1 > plain.1 - 0.05, "{width}: {plain:?} {dense:?}");
         let ignored = Umap::params(width).n_epochs(20);
         let without = ignored.clone().densmap(true).dens_lambda(0.0).fit(&data(&rows)).unwrap();
         assert_eq!(without.coordinates(), ignored.fit(&data(&rows)).unwrap().coordinates());
