@@ -1,6 +1,6 @@
 """Forests and SHAP values beside scikit-learn, scikit-learn-intelex, shap, WOODELF, FastTreeSHAP and xgboost.
 
-usage: python forest.py [fit] [folds] [shap]      (all without a word)
+usage: python forest.py [fit] [folds] [shap] [deep]      (all without a word)
 """
 import json
 import os
@@ -96,47 +96,58 @@ def dump_xgboost(booster):
     return {"format": "xgboost", "n_features": int(trees[0]["tree_param"]["num_feature"]), "n_outputs": 1, "output": "regression value", "classes": None, "trees": out}
 
 
-def shap_values():
+def size(values):
+    return {"sum_abs": float(np.abs(np.asarray(values)).sum() / len(values))}
+
+
+def ours(name, model, x):
+    path = os.path.join(FOLDER, name + ".json")
+    json.dump(model, open(path, "w"))
+    return ("tree_shap", save(name, x), f"model={path}")
+
+
+def by_shap(model, x):
+    import shap
+    return lambda: shap.TreeExplainer(model, feature_perturbation="tree_path_dependent").shap_values(x, check_additivity=False)
+
+
+def deep():
+    x, y = table(50_000)
+    full = RandomForestClassifier(100, n_jobs=2, random_state=0).fit(x[:4_000], y[:4_000])
+    compare("TreeSHAP, full-depth forest, 200 rows", {"shap": (by_shap(full, x[:200]), size)}, ours("full", dump(full), x[:200]))
+
+
+def shallow():
     """FastTreeSHAP is `pip install fasttreeshap-fixed`, which builds with today's numpy."""
     import fasttreeshap_fixed as fasttreeshap
     import pandas
-    import shap
     import xgboost
     from woodelf import WoodelfExplainer
     x, y = table(50_000)
     train, labels = x[:4_000], y[:4_000]
-    size = lambda v: {"sum_abs": float(np.abs(np.asarray(v)).sum() / len(v))}
-
-    def ours(name, model, rows):
-        path = os.path.join(FOLDER, name + ".json")
-        json.dump(model, open(path, "w"))
-        return ("tree_shap", save(name, x[:rows]), f"model={path}")
-
     def peers(model, rows, *names):
         frame, matrix = pandas.DataFrame(x[:rows]), xgboost.DMatrix(x[:rows])
         work = {
             "WOODELF": lambda: WoodelfExplainer(model).shap_values(frame),
             "FastTreeSHAP v2": lambda: fasttreeshap.TreeExplainer(model, algorithm="v2", n_jobs=2).shap_values(x[:rows], check_additivity=False),
             "xgboost": lambda: model.get_booster().predict(matrix, pred_contribs=True)[:, :-1],
-            "shap": lambda: shap.TreeExplainer(model, feature_perturbation="tree_path_dependent").shap_values(x[:rows], check_additivity=False),
+            "shap": by_shap(model, x[:rows]),
         }
         return {name: (work[name], size) for name in names}
 
     boosted = xgboost.XGBClassifier(n_estimators=100, max_depth=8, n_jobs=2).fit(train, labels == 0)
     for rows, names in ((50_000, ("WOODELF", "FastTreeSHAP v2", "xgboost")), (5_000, ("WOODELF", "FastTreeSHAP v2", "xgboost", "shap"))):
-        compare(f"TreeSHAP, 100 boosted trees of depth 8, {rows} rows", peers(boosted, rows, *names), ours("boosted", dump_xgboost(boosted.get_booster()), rows), repeats=1)
+        compare(f"TreeSHAP, 100 boosted trees of depth 8, {rows} rows", peers(boosted, rows, *names), ours("boosted", dump_xgboost(boosted.get_booster()), x[:rows]), repeats=1)
 
     # Of 0 and 1 a regressor makes the splits of a classifier; FastTreeSHAP fails on two outputs.
     bounded = RandomForestRegressor(100, max_depth=8, max_features="sqrt", n_jobs=2, random_state=0).fit(train, labels == 0)
     for rows, names in ((50_000, ("WOODELF", "FastTreeSHAP v2")), (5_000, ("WOODELF", "FastTreeSHAP v2", "shap"))):
-        compare(f"TreeSHAP, forest of depth 8, {rows} rows", peers(bounded, rows, *names), ours("bounded", dump(bounded), rows), repeats=1)
-
-    full = RandomForestClassifier(100, n_jobs=2, random_state=0).fit(train, labels)
-    compare("TreeSHAP, full-depth forest, 200 rows", peers(full, 200, "shap"), ours("full", dump(full), 200), repeats=1)
+        compare(f"TreeSHAP, forest of depth 8, {rows} rows", peers(bounded, rows, *names), ours("bounded", dump(bounded), x[:rows]), repeats=1)
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["fit", "folds", "shap"]
-    for name, stage in (("fit", fit), ("folds", folds), ("shap", shap_values)):
+    stages = {"fit": fit, "folds": folds, "shap": shallow, "deep": deep}
+    wanted = sys.argv[1:] or stages
+    for name, stage in stages.items():
         if name in wanted:
             stage()
