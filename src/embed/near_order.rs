@@ -61,7 +61,7 @@ mod tests {
         let order = near_order(matrix.view());
         let mut sorted = order.clone();
         sorted.sort_unstable();
-        assert!(sorted.into_iter().eq(0..FEW_ROWS as u32 + 1));
+        assert!(sorted.into_iter().eq(0..=FEW_ROWS as u32));
         let apart = |order: &[u32]| -> f64 {
             let gap = |a: u32, b: u32| {
                 let gap = &matrix.row(a as usize) - &matrix.row(b as usize);
@@ -69,14 +69,14 @@ mod tests {
             };
             order.windows(2).map(|pair| gap(pair[0], pair[1])).sum::<f64>() / order.len() as f64
         };
-        let as_given: Vec<u32> = (0..FEW_ROWS as u32 + 1).collect();
+        let as_given: Vec<u32> = (0..=FEW_ROWS as u32).collect();
         assert!(apart(&order) < apart(&as_given) / 4.0, "{}", apart(&order));
         let few = matrix.slice(ndarray::s![..FEW_ROWS, ..]);
         assert!(near_order(few).into_iter().eq(0..FEW_ROWS as u32));
         // Rows that are all the same, or hold what is beyond any sum, have an order too.
         for x in [1.0, 1e300] {
             let same = Array2::from_elem((FEW_ROWS + 1, 1), x);
-            assert!(near_order(same.view()).into_iter().eq(0..FEW_ROWS as u32 + 1));
+            assert!(near_order(same.view()).into_iter().eq(0..=FEW_ROWS as u32));
         }
     }
 }

@@ -154,9 +154,15 @@ impl Umap {
     /// its neighbours and is then moved while the map stays as it is.
     ///
     /// # Errors
-    /// A value that is not finite; other columns than those of the map's rows.
+    /// A value that is not finite; other columns than those of the map's rows; on a densMAP, whose densities are those of
+    /// the whole table.
     pub fn transform(&self, rows: ArrayView2<f64>) -> Result<Array2<f64>> {
         let params = &self.params;
+        if params.density.on {
+            let error =
+                Error::data("a densMAP takes no new rows: it shows how dense all of them are");
+            return Err(error.help("fit it to all rows, or leave densmap out"));
+        }
         let near = Neighbors::query(self.matrix.view(), rows, params.n_neighbors, params.metric)?;
         let scales = local_scales(&near, 0, (params.local_connectivity - 1.0).max(0.0));
         let graph = Graph::from_rows(memberships(&near, &scales));

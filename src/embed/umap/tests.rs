@@ -242,6 +242,8 @@ fn densities_of_the_data_are_those_of_the_map() {
         let without = ignored.clone().densmap(true).dens_lambda(0.0).fit(&data(&rows)).unwrap();
         assert_eq!(without.coordinates(), ignored.fit(&data(&rows)).unwrap().coordinates());
     }
+    let umap = Umap::params(2).n_epochs(5).densmap(true).fit(&data(&rows)).unwrap();
+    assert!(umap.transform(rows.view()).unwrap_err().message().contains("no new rows"));
 }
 
 #[test]
@@ -291,8 +293,10 @@ fn a_device_lays_out_another_map_of_the_same_quality() {
         let anywhere = Array2::from_shape_simple_fn((n, n_components), || stream.uniform());
         assert!(trust(&anywhere) < expected - 10.0 * TRUST_TOLERANCE);
     }
-    let error = Umap::params(5).layout_on(gpu).fit(&data(&groups(40))).unwrap_err();
-    assert!(error.to_string().contains("must be 1 to 4 on a GPU"), "{error}");
+    let error =
+        |params: UmapParams| params.layout_on(gpu.clone()).fit(&data(&groups(40))).unwrap_err();
+    assert!(error(Umap::params(5)).to_string().contains("must be 1 to 4 on a GPU"));
+    assert!(error(Umap::params(2).densmap(true)).message().contains("by the CPU alone"));
 }
 
 #[test]
