@@ -13,14 +13,17 @@ use serde_json::{Value, json};
 
 use crate::peer::{read_npy, timed};
 
-/// Stages `forest INPUT` (train on 4 of 5 rows, predict the fifth), `forest_folds INPUT` and
-/// `tree_shap INPUT model=FILE`.
+/// Stages `forest INPUT [depth=D]` (train on 4 of 5 rows, predict the fifth), `forest_folds INPUT`
+/// and `tree_shap INPUT model=FILE`.
 pub fn run(stage: &str, arguments: &[String]) -> Option<Value> {
     let option = |name: &str| {
         arguments.iter().find_map(|a| a.strip_prefix(name)?.strip_prefix('=').map(str::to_string))
     };
     match stage {
-        "forest" => Some(forest(&read_npy(Path::new(arguments.first()?)))),
+        "forest" => {
+            let depth = option("depth").map(|depth| depth.parse().expect("a depth"));
+            Some(forest(&read_npy(Path::new(arguments.first()?)), depth))
+        }
         "forest_folds" => Some(folds(&read_npy(Path::new(arguments.first()?)))),
         "tree_shap" => {
             let matrix = read_npy(Path::new(arguments.first()?));
@@ -48,13 +51,13 @@ fn parts(table: &Array2<f64>) -> (Array2<f64>, Vec<usize>) {
     (table.slice(s![.., ..d]).to_owned(), labels)
 }
 
-fn forest(table: &Array2<f64>) -> Value {
+fn forest(table: &Array2<f64>, depth: Option<usize>) -> Value {
     let (matrix, labels) = parts(table);
     let n = labels.len() * 4 / 5;
     let train = matrix.slice(s![..n, ..]).to_owned();
     let train = DatasetBase::new(train, Array1::from(labels[..n].to_vec()));
     let test = matrix.slice(s![n.., ..]).to_owned();
-    let (cpu, wall, forest) = timed(|| full().fit(&train).expect("clean rows"));
+    let (cpu, wall, forest) = timed(|| full().max_depth(depth).fit(&train).expect("clean rows"));
     let ask = || forest.probabilities(test.view()).expect("clean rows");
     // Asked often: one round is shorter than the clock's tick.
     let (predict_cpu, _, shares) = timed(|| {

@@ -41,12 +41,12 @@ def table(n):
 
 def fit():
     from sklearnex.ensemble import RandomForestClassifier as Intelex
-    for n in (5_000, 50_000, 200_000):
+    for n, depth in ((5_000, None), (5_000, 8), (50_000, 8), (50_000, None), (200_000, None)):
         x, y = table(n)
         cut = n * 4 // 5
 
         def work(kind):
-            return lambda: kind(100, n_jobs=2, random_state=0).fit(x[:cut], y[:cut])
+            return lambda: kind(100, max_depth=depth, n_jobs=2, random_state=0).fit(x[:cut], y[:cut])
 
         def quality(forest):
             from harness import time_peer
@@ -54,7 +54,8 @@ def fit():
             return {"accuracy": float((found == y[cut:]).mean()), "predict_cpu": round(predict_cpu, 4)}
 
         peers = {"scikit-learn-intelex": (work(Intelex), quality), "scikit-learn": (work(RandomForestClassifier), quality)}
-        compare(f"forest of 100 full trees, {n} x 20", peers, ("forest", save(f"forest_{n}", x, y)), repeats=3 if n < 100_000 else 1)
+        arguments = ["forest", save(f"forest_{n}", x, y)] + ([f"depth={depth}"] if depth else [])
+        compare(f"forest of 100 trees of {depth or 'any'} levels, {n} x 20", peers, arguments, repeats=3 if n < 100_000 else 1)
 
 
 def folds():
