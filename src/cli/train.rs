@@ -8,6 +8,7 @@ use polariscope::classify::validate::{self, Split};
 use polariscope::classify::{ForestParams, Model, RandomForest, TrainingSummary};
 use polariscope::explain::with_random_control;
 use polariscope::output::check_free;
+use polariscope::report::count;
 use polariscope::table::{Classes, Features, Table};
 use polariscope::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -97,7 +98,7 @@ impl Train {
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut text = format!(
             "{} rows, {} features, classes: {}\nout of bag {:.1} %   {}-fold {:.1} % (balanced {:.1} %)\nimportance\n",
-            features.n_rows(),
+            count(features.n_rows()),
             features.n_features(),
             model.classes().unwrap_or_default().join(", "),
             100.0 * forest.oob_score().unwrap_or(f64::NAN),

@@ -14,6 +14,12 @@ use super::args::{Globals, Input, Scaled};
 use super::pixels::{Images, Taken, is_image, measured, read};
 use super::segment::How;
 
+/// What a recipe decides.
+const ANALYSIS: [&str; 12] = [
+    "features", "exclude", "scale", "k", "runs", "embed", "cluster_on", "n_neighbors", "min_dist", "init",
+    "perplexity", "seed",
+];
+
 #[derive(Debug, Args)]
 pub struct Walk {
     /// Measurements: csv, tsv (also .gz), parquet, arrow; `-` is stdin. A label image is measured first, an
@@ -32,6 +38,9 @@ pub struct Walk {
     /// What an image is [default: told by its pixels]
     #[arg(long = "as", value_enum, value_name = "labels|image")]
     taken: Option<Taken>,
+    /// Analyse as an earlier report did: its recipe.toml, in place of all flags below and of --seed
+    #[arg(long, value_name = "RECIPE.toml", conflicts_with_all = ANALYSIS)]
+    recipe: Option<PathBuf>,
     /// Folder to write [default: TABLE-stem.explore]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -106,7 +115,7 @@ impl Walk {
         let path = self.path()?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let progress = |step: Step| console.progress(step.name());
-        let recipe = self.recipe(globals);
+        let recipe = self.recipe(globals)?;
         let annotation = self.annotation.as_ref().map(LabelImage::open).transpose()?;
         let outcome = |table, labels: Option<&LabelImage>| {
             match (&annotation, labels) {
@@ -136,9 +145,12 @@ impl Walk {
         }
     }
 
-    fn recipe(&self, globals: &Globals) -> Recipe {
+    fn recipe(&self, globals: &Globals) -> Result<Recipe> {
+        if let Some(path) = &self.recipe {
+            return Recipe::open(path);
+        }
         let default = Recipe::default();
-        Recipe {
+        Ok(Recipe {
             features: self.scaled.choice.features.clone(),
             exclude: self.scaled.choice.exclude.clone(),
             scale: self.scaled.scale,
@@ -152,7 +164,7 @@ impl Walk {
             runs: self.runs,
             seed: globals.seed,
             ..default
-        }
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cannot_open};
 
 /// Groups drawn by hand on a scatter plot, as the lecture does with a lasso.
 ///
@@ -40,8 +40,7 @@ impl Lasso {
     /// A file that cannot be read, or is not a lasso.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::io(format!("cannot be read: {e}")).in_file(path))?;
+        let text = std::fs::read_to_string(path).map_err(|e| cannot_open(path, &e))?;
         Self::parse(&text).map_err(|e| e.in_file(path))
     }
 

@@ -1,10 +1,12 @@
 //! The recipe of an analysis: a plain struct, and the same as TOML.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{ForestParams, RandomForest};
 use crate::embed::umap::{Init, Umap, UmapParams};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cannot_open};
 use crate::table::{Columns, Scale, Selection};
 
 /// Everything that decides a result, and nothing else: no thread count, no path, no clock.
@@ -212,7 +214,17 @@ words!(Start, "init": Pca = "pca", Spectral = "spectral", Random = "random");
 words!(ClusterOn, "cluster_on": Features = "features", Pca = "pca", Umap = "umap");
 
 impl Recipe {
-    /// Reads a recipe; fields that are left out have their defaults.
+    /// Reads a recipe from a file, as every report has one.
+    ///
+    /// # Errors
+    /// A file that cannot be read; as [`from_toml`](Self::from_toml).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|e| cannot_open(path, &e))?;
+        Self::from_toml(&text).map_err(|e| e.in_file(path))
+    }
+
+    /// Reads the text of a recipe; fields that are left out have their defaults.
     ///
     /// # Errors
     /// An unknown field or a value of the wrong kind, with its line.

@@ -40,6 +40,29 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
 }
 
 #[test]
+fn a_recipe_repeats_an_analysis() {
+    let here = folder("recipe");
+    let table = &dataset("blobs.csv")[..];
+    let flags = ["-k", "3", "--runs", "3", "--seed", "5", "--exclude", "area*", "-o", "first"];
+    stdout(&here, &[&[table][..], &flags[..]].concat());
+    stdout(&here, &[table, "--recipe", "first/recipe.toml", "-o", "again"]);
+    for file in ["summary.json", "objects.csv", "recipe.toml"] {
+        let [first, again] =
+            ["first", "again"].map(|run| fs::read(here.join(run).join(file)).unwrap());
+        assert!(first == again, "{file} differs");
+    }
+    let refused = |arguments: &[&str], code: i32, what: &str| {
+        let output = explore(&here, &[&[table, "--recipe"][..], arguments].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(code) && errors.contains(what), "{errors}");
+    };
+    refused(&["first/recipe.toml", "-k", "2"], 2, "cannot be used with");
+    refused(&["first/recipes.toml"], 1, "did you mean `first/recipe.toml`?");
+    fs::write(here.join("odd.toml"), "k = 2\nn_neighbours = 5\n").unwrap();
+    refused(&["odd.toml"], 1, "n_neighbors");
+}
+
+#[test]
 fn the_main_job_writes_what_it_promises() {
     let here = folder("main_job");
     let screen = stdout(&here, &[&dataset("blobs.csv"), "--labels", &dataset("blobs_labels.tif")]);

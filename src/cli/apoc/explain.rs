@@ -92,7 +92,7 @@ fn picture(model: &Classifier, explanation: &Explanation, mut image: Vec<f32>) -
     };
     PlacesPicture {
         title: format!("What decided for class {}", explanation.class),
-        subtitle: format!("SHAP values of a {} with {} trees.{thinned}{together}", model.kind(), model.n_trees()),
+        subtitle: format!("SHAP values of the {} with {} trees.{thinned}{together}", model.kind(), model.n_trees()),
         shape: explanation.shape,
         image,
         features: explanation
