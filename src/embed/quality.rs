@@ -11,7 +11,7 @@ use crate::seed::Seed;
 
 /// Up to this many rows every row is judged; above, a sample of [`SAMPLED_ROWS`].
 const MOST_ROWS: usize = 20_000;
-const SAMPLED_ROWS: usize = 5_000;
+const SAMPLED_ROWS: usize = 2_000;
 
 /// How well a map keeps neighbourhoods: three numbers from 0 to 1, where 1 is perfect.
 ///
@@ -47,7 +47,7 @@ pub struct Quality {
 impl Quality {
     /// Compares the `k` nearest rows of each row in the data, by `metric`, with those on the map.
     ///
-    /// Above 20,000 rows 5,000 rows drawn with seed 0 are judged, each against all rows.
+    /// Above 20,000 rows 2,000 rows drawn with seed 0 are judged, each against all rows.
     ///
     /// # Errors
     /// A value that is not finite; different numbers of rows; `k` not in 1 to less than half the rows.
