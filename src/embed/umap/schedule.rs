@@ -10,8 +10,8 @@ use crate::embed::near_order::FEW_ROWS;
 
 /// Turns in an epoch: later turns see the moves of earlier ones, which keeps large steps stable.
 const TURNS: usize = 8;
-/// At most so many groups of rows in one parallel task.
-const TASK_GROUPS: usize = 64;
+/// At most so many groups of rows in one parallel task: with less to do, waking another thread takes longer than it helps.
+const TASK_GROUPS: usize = 256;
 /// Rows among which those of similar strength are put into groups, where the table is large: enough to find them, few
 /// enough that what they read stays in the cache.
 const WINDOW: usize = 1024;
@@ -110,7 +110,11 @@ impl Schedule {
                 if with_rarities { self.find(groups, epoch, 0.0, rarity).1 } else { Vec::new() };
             Pulls { groups: groups.clone(), counts, targets, rarities }
         };
-        self.turns.par_iter().map(|turn| turn.par_iter().map(of_task).collect()).collect()
+        // Where every turn is one task, all of them together are hardly more than one.
+        let is_small = self.turns.iter().all(|turn| turn.len() == 1);
+        let turns_at_once = if is_small { self.turns.len() } else { 1 };
+        let of_turn = |turn: &Vec<Range<usize>>| turn.par_iter().map(of_task).collect();
+        self.turns.par_iter().with_min_len(turns_at_once).map(of_turn).collect()
     }
 
     /// The number of pulls of each group, and for each of them what `of` makes of its target and rate;
