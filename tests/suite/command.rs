@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use polariscope::image::LabelImage;
 use polariscope::output::Existing;
+use polariscope::seed::Seed;
 use serde_json::Value;
 
 /// A folder of this test's own, empty.
@@ -60,6 +61,38 @@ fn a_recipe_repeats_an_analysis() {
     refused(&["first/recipes.toml"], 1, "did you mean `first/recipe.toml`?");
     fs::write(here.join("odd.toml"), "k = 2\nn_neighbours = 5\n").unwrap();
     refused(&["odd.toml"], 1, "n_neighbors");
+}
+
+#[test]
+fn maps_of_large_tables_have_the_same_bytes_on_any_number_of_threads() {
+    let here = folder("large_maps");
+    let mut stream = Seed::new(3).stream("large table", 0);
+    let mut table = String::from("a,b,c\n");
+    // More than 10,000 rows are not worked on in the order in which they stand.
+    for i in 0..10_200 {
+        let [a, b, c] = std::array::from_fn(|_| stream.normal() + 6.0 * f64::from(i % 3));
+        table += &format!("{a},{b},{c}\n");
+    }
+    fs::write(here.join("table.csv"), table).unwrap();
+    for method in ["umap", "tsne"] {
+        let map = |threads: &str| {
+            stdout(
+                &here,
+                &[
+                    "embed",
+                    method,
+                    "table.csv",
+                    "-o",
+                    "map.csv",
+                    "--overwrite",
+                    "--threads",
+                    threads,
+                ],
+            );
+            fs::read(here.join("map.csv")).unwrap()
+        };
+        assert!(map("1") == map("7"), "{method}");
+    }
 }
 
 #[test]
