@@ -334,12 +334,12 @@ fn add_leaf(table: &mut [f64], plan: &Plan, path: &[Condition], values: &[f64]) 
             (Some(i), Some(code)) if path[i].low < code && code <= path[i].high => 1 << i,
             _ => 0,
         };
-        patterns = (0..cell.n_states())
-            .flat_map(|state| {
-                let bit = bit(state);
-                patterns.iter().map(move |p| p | bit).collect::<Vec<_>>()
-            })
-            .collect();
+        let mut longer = Vec::with_capacity(patterns.len() * cell.n_states());
+        for state in 0..cell.n_states() {
+            let bit = bit(state);
+            longer.extend(patterns.iter().map(|p| p | bit));
+        }
+        patterns = longer;
     }
     let places: Vec<usize> = path
         .iter()

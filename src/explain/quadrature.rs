@@ -1,4 +1,4 @@
-//! `TreeSHAP` as an integral: the Shapley values of a tree for one row after another.
+//! `TreeSHAP` as an integral: the Shapley values of a tree for a few rows at a time.
 //!
 //! With the shares of cover `p` and the row's decisions `x` (1 where it follows the path), a leaf
 //! is worth `v * prod(x_i or p_i)`, and its Shapley value for feature `j` is the integral over
@@ -11,9 +11,13 @@ use super::legendre::gauss_legendre;
 use crate::classify::Tree;
 use crate::classify::tree::Kind;
 
-/// Quadrature nodes that are computed together; the width of an AVX2 register.
+/// Rows that go around a tree side by side; the width of an AVX2 register.
 const LANES: usize = 4;
 type Lanes = [f64; LANES];
+/// For each row all ones, or zero.
+type Mask = [u64; LANES];
+/// Outputs that are explained at a time: so many sums stay in registers.
+const OUTPUTS: usize = 4;
 
 /// A tree made ready: its edges and every factor that depends on the tree alone.
 pub(crate) struct Plan {
@@ -22,12 +26,13 @@ pub(crate) struct Plan {
     /// The edge into each node; the root has none and stands for itself.
     edges: Vec<Edge>,
     depth: usize,
-    /// Groups of `LANES` quadrature nodes.
-    n_groups: usize,
-    /// Per edge, state (off, follows, leaves) and group: by what the product over the path changes.
-    ratios: Vec<Lanes>,
-    /// Per edge, state (follows, leaves) and group: the weight of the sum below the edge in the feature's value.
-    gains: Vec<Lanes>,
+    n_nodes: usize,
+    /// Per edge: by what the product over the path changes for a row that left the feature's path further up.
+    ratios_off: Vec<f64>,
+    /// Per edge and quadrature node: the same for a row that follows the edge, and for one that leaves the path here.
+    ratios: Vec<[f64; 2]>,
+    /// Per edge and quadrature node: the weight of the sum below the edge in the feature's value, likewise.
+    gains: Vec<[f64; 2]>,
     /// Per leaf: its outputs.
     values: Vec<f64>,
     n_outputs: usize,
@@ -52,22 +57,18 @@ struct Edge {
     above: usize,
 }
 
-/// Room for the sums of one row.
+/// Room for the sums of some rows.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// Per edge: whether the row fulfils every condition on its feature down to here.
-    follows: Vec<bool>,
-    /// Per depth and group: the product of the factors on the path.
+    /// Per edge: which rows fulfil every condition on its feature down to here.
+    follows: Vec<Mask>,
+    /// Per depth and quadrature node: the product of the factors on the path.
     products: Vec<Lanes>,
-    /// Per depth, output and group: the sum of the leaves below that were visited.
+    /// Per depth, quadrature node and output: the sum of the leaves below that were visited.
     sums: Vec<Lanes>,
-    /// Per feature and output, still to be added over the lanes.
+    /// Per feature and output.
     phi: Vec<Lanes>,
 }
-
-const OFF: usize = 0;
-const FOLLOWS: usize = 1;
-const LEAVES: usize = 2;
 
 impl Plan {
     /// Prepares a tree; only the first `n_outputs` of its `stride` outputs are explained, times `scale`.
@@ -95,7 +96,8 @@ impl Plan {
             steps: walk(tree),
             edges,
             depth: tree.depth(),
-            n_groups: 0,
+            n_nodes: 0,
+            ratios_off: vec![],
             ratios: vec![],
             gains: vec![],
             values: values.map(|v| v * scale).collect(),
@@ -107,169 +109,199 @@ impl Plan {
 
     /// Fills the tables of factors for paths of up to `longest` features.
     fn tabulate(&mut self, shares: &[f64], longest: usize) {
-        let (mut nodes, mut weights) = gauss_legendre(longest.div_ceil(2).max(1));
-        let padded = nodes.len().next_multiple_of(LANES);
-        nodes.resize(padded, 0.5);
-        weights.resize(padded, 0.0);
-        self.n_groups = padded / LANES;
-        let extend = |table: &mut Vec<Lanes>, f: &dyn Fn(f64, f64) -> f64| {
-            for group in 0..padded / LANES {
-                let at = group * LANES;
-                table.push(std::array::from_fn(|l| f(nodes[at + l], weights[at + l])));
-            }
-        };
+        let (nodes, weights) = gauss_legendre(longest.div_ceil(2).max(1));
+        self.n_nodes = nodes.len();
         let on = |p: f64, t: f64| p + t * (1.0 - p);
         for (edge, &p) in self.edges.iter().zip(shares) {
             let q = shares[edge.above];
-            extend(&mut self.ratios, &|_, _| p / q);
-            extend(&mut self.ratios, &|t, _| on(p, t) / on(q, t));
-            extend(&mut self.ratios, &|t, _| p * (1.0 - t) / on(q, t));
-            let before = |t| (1.0 - q) / on(q, t);
-            extend(&mut self.gains, &|t, w| w * ((1.0 - p) / on(p, t) - before(t)));
-            extend(&mut self.gains, &|t, w| w * (-1.0 / (1.0 - t) - before(t)));
+            self.ratios_off.push(p / q);
+            for (&t, &w) in nodes.iter().zip(&weights) {
+                let before = (1.0 - q) / on(q, t);
+                self.ratios.push([on(p, t) / on(q, t), p * (1.0 - t) / on(q, t)]);
+                let follows = (1.0 - p) / on(p, t);
+                self.gains.push([w * (follows - before), w * (-1.0 / (1.0 - t) - before)]);
+            }
         }
     }
 
-    /// Adds the Shapley values of one row to `phi`, shape `(n_features, n_outputs)`.
-    pub fn add_row(&self, row: &[f64], scratch: &mut Scratch, phi: &mut [f64]) {
+    /// Adds the Shapley values of rows of `d` features to `phi`, shape `(n_rows, d, n_outputs)`.
+    pub fn add_rows(&self, rows: &[f64], d: usize, scratch: &mut Scratch, phi: &mut [f64]) {
+        let width = d * self.n_outputs;
+        for (rows, phi) in rows.chunks(LANES * d).zip(phi.chunks_mut(LANES * width)) {
+            // Where rows are missing the last one goes along again.
+            let last = rows.len() / d - 1;
+            let rows = std::array::from_fn(|l| &rows[l.min(last) * d..][..d]);
+            for first in (0..self.n_outputs).step_by(OUTPUTS) {
+                match self.n_outputs - first {
+                    1 => self.add::<1>(rows, first, scratch, phi),
+                    2 => self.add::<2>(rows, first, scratch, phi),
+                    3 => self.add::<3>(rows, first, scratch, phi),
+                    _ => self.add::<OUTPUTS>(rows, first, scratch, phi),
+                }
+            }
+        }
+    }
+
+    /// Adds the values of the `K` outputs from the `first` on.
+    fn add<const K: usize>(
+        &self,
+        rows: [&[f64]; LANES],
+        first: usize,
+        scratch: &mut Scratch,
+        phi: &mut [f64],
+    ) {
+        self.go_around::<K>(rows, first, scratch);
+        let sums = scratch.phi.as_chunks::<K>().0;
+        for (l, phi) in phi.chunks_exact_mut(sums.len() * self.n_outputs).enumerate() {
+            for (phi, sums) in phi.chunks_exact_mut(self.n_outputs).zip(sums) {
+                phi[first..].iter_mut().zip(sums).for_each(|(phi, sum)| *phi += sum[l]);
+            }
+        }
+    }
+
+    fn go_around<const K: usize>(
+        &self,
+        rows: [&[f64]; LANES],
+        first: usize,
+        scratch: &mut Scratch,
+    ) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "SIMD kernel")]
+            #[expect(unsafe_code, reason = "calls the same loops compiled for AVX2")]
             // SAFETY: the processor was just found to have AVX2, the only thing the function asks for.
-            return unsafe { self.add_row_avx2(row, scratch, phi) };
+            return unsafe { self.go_around_avx2::<K>(rows, first, scratch) };
         }
-        self.add_row_portable(row, scratch, phi);
+        self.go_around_plainly::<K>(rows, first, scratch);
     }
 
     /// The same code with registers of four numbers; no fused operations, so the same bits.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn add_row_avx2(&self, row: &[f64], scratch: &mut Scratch, phi: &mut [f64]) {
-        self.add_row_portable(row, scratch, phi);
+    fn go_around_avx2<const K: usize>(
+        &self,
+        rows: [&[f64]; LANES],
+        first: usize,
+        scratch: &mut Scratch,
+    ) {
+        self.go_around_plainly::<K>(rows, first, scratch);
     }
 
     #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
     #[inline(always)]
-    fn add_row_portable(&self, row: &[f64], scratch: &mut Scratch, phi: &mut [f64]) {
-        match self.n_groups {
-            1 => self.add_row_of::<1>(row, scratch, phi),
-            2 => self.add_row_of::<2>(row, scratch, phi),
-            3 => self.add_row_of::<3>(row, scratch, phi),
-            _ => self.add_row_of::<0>(row, scratch, phi),
-        }
-    }
-
-    /// `G` groups of quadrature nodes; 0 where only the plan knows how many.
-    #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
-    #[inline(always)]
-    fn add_row_of<const G: usize>(&self, row: &[f64], scratch: &mut Scratch, phi: &mut [f64]) {
-        let g = if G == 0 { self.n_groups } else { G };
-        let k = self.n_outputs;
-        let zero = [0.0; LANES];
-        let Scratch { follows, products, sums, phi: lanes } = scratch;
+    fn go_around_plainly<const K: usize>(
+        &self,
+        rows: [&[f64]; LANES],
+        first: usize,
+        scratch: &mut Scratch,
+    ) {
+        let (n, zero) = (self.n_nodes, [0.0; LANES]);
+        let Scratch { follows, products, sums, phi } = scratch;
         follows.clear();
-        follows.resize(self.edges.len(), true);
+        follows.resize(self.edges.len(), [u64::MAX; LANES]);
         products.clear();
-        products.resize((self.depth + 1) * g, [1.0; LANES]);
+        products.resize((self.depth + 1) * n, [1.0; LANES]);
         sums.clear();
-        sums.resize((self.depth + 1) * g * k, zero);
-        lanes.clear();
-        lanes.resize(phi.len(), zero);
+        sums.resize((self.depth + 1) * n * K, zero);
+        phi.clear();
+        phi.resize(rows[0].len() * K, zero);
         for &step in &self.steps {
             match step {
                 Step::Enter { edge, depth } => {
-                    self.go_down(edge, depth, g, row, follows, products);
-                    sums[depth * g * k..(depth + 1) * g * k].fill(zero);
+                    self.go_down(edge, depth, &rows, follows, products);
+                    sums[depth * n * K..(depth + 1) * n * K].fill(zero);
                 }
                 Step::Leaf { edge, depth, leaf } => {
-                    self.go_down(edge, depth, g, row, follows, products);
-                    let product = &products[depth * g..(depth + 1) * g];
-                    let gain = self.gain(edge, g, follows).map(|gain| dot(gain, product));
-                    let above = &mut sums[(depth - 1) * g * k..depth * g * k];
-                    for (o, &value) in self.values[leaf * k..(leaf + 1) * k].iter().enumerate() {
+                    self.go_down(edge, depth, &rows, follows, products);
+                    let product = &products[depth * n..(depth + 1) * n];
+                    let above = sums[(depth - 1) * n * K..depth * n * K].as_chunks_mut::<K>().0;
+                    let Edge { feature, above: upper, .. } = self.edges[edge];
+                    let (did, does) = (follows[upper], follows[edge]);
+                    let mut total = zero;
+                    for (gain, p) in self.gains[edge * n..].iter().zip(product) {
+                        let gain = choose(does, *gain);
+                        total = std::array::from_fn(|l| total[l] + gain[l] * p[l]);
+                    }
+                    let total = keep(did, total);
+                    let values = &self.values[leaf * self.n_outputs + first..][..K];
+                    for (o, &value) in values.iter().enumerate() {
                         // Pure leaves are worth nothing to all classes but one.
                         if value == 0.0 {
                             continue;
                         }
-                        for (a, p) in above[o * g..(o + 1) * g].iter_mut().zip(product) {
-                            *a = std::array::from_fn(|l| a[l] + p[l] * value);
+                        for (above, p) in above.iter_mut().zip(product) {
+                            above[o] = std::array::from_fn(|l| above[o][l] + p[l] * value);
                         }
-                        if let Some(gain) = gain {
-                            let slot = &mut lanes[self.edges[edge].feature * k + o];
-                            *slot = std::array::from_fn(|l| slot[l] + gain[l] * value);
-                        }
+                        let slot = &mut phi[feature * K + o];
+                        *slot = std::array::from_fn(|l| slot[l] + total[l] * value);
                     }
                 }
                 Step::Leave { edge, depth } => {
-                    let (above, here) = sums.split_at_mut(depth * g * k);
-                    let (above, here) = (&mut above[(depth - 1) * g * k..], &here[..g * k]);
-                    if let Some(gain) = self.gain(edge, g, follows) {
-                        let slots = &mut lanes[self.edges[edge].feature * k..][..k];
-                        for (slot, sum) in slots.iter_mut().zip(here.chunks_exact(g)) {
-                            let total = dot(gain, sum);
-                            *slot = std::array::from_fn(|l| slot[l] + total[l]);
+                    let (above, here) = sums.split_at_mut(depth * n * K);
+                    let above = above[(depth - 1) * n * K..].as_chunks_mut::<K>().0;
+                    let here = here[..n * K].as_chunks::<K>().0;
+                    let Edge { feature, above: upper, .. } = self.edges[edge];
+                    let (did, does) = (follows[upper], follows[edge]);
+                    let mut totals = [zero; K];
+                    let gains = &self.gains[edge * n..];
+                    for ((gain, here), above) in gains.iter().zip(here).zip(above) {
+                        let gain = choose(does, *gain);
+                        for o in 0..K {
+                            totals[o] =
+                                std::array::from_fn(|l| totals[o][l] + gain[l] * here[o][l]);
+                            above[o] = std::array::from_fn(|l| above[o][l] + here[o][l]);
                         }
                     }
-                    for (a, h) in above.iter_mut().zip(here) {
-                        *a = std::array::from_fn(|l| a[l] + h[l]);
+                    for (slot, total) in phi[feature * K..].iter_mut().zip(totals) {
+                        let total = keep(did, total);
+                        *slot = std::array::from_fn(|l| slot[l] + total[l]);
                     }
                 }
             }
         }
-        for (phi, lanes) in phi.iter_mut().zip(lanes) {
-            *phi += lanes[0] + lanes[1] + (lanes[2] + lanes[3]);
-        }
     }
 
-    /// Multiplies the path's product by the factor of one more edge.
+    /// Multiplies the path's products by the factors of one more edge.
     #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
     #[inline(always)]
     fn go_down(
         &self,
         edge: usize,
         depth: usize,
-        g: usize,
-        row: &[f64],
-        follows: &mut [bool],
+        rows: &[&[f64]; LANES],
+        follows: &mut [Mask],
         products: &mut [Lanes],
     ) {
+        let n = self.n_nodes;
         let Edge { feature, threshold, goes_left, above } = self.edges[edge];
         let did = follows[above];
-        let does = did && (row[feature] <= threshold) == goes_left;
+        let does: Mask = std::array::from_fn(|l| {
+            if (rows[l][feature] <= threshold) == goes_left { did[l] } else { 0 }
+        });
         follows[edge] = does;
-        let state = if !did {
-            OFF
-        } else if does {
-            FOLLOWS
-        } else {
-            LEAVES
-        };
-        let ratio = &self.ratios[(edge * 3 + state) * g..][..g];
-        let (above, here) = products.split_at_mut(depth * g);
-        let above = &above[(depth - 1) * g..];
-        for ((h, a), r) in here[..g].iter_mut().zip(above).zip(ratio) {
-            *h = std::array::from_fn(|l| a[l] * r[l]);
+        let off = self.ratios_off[edge];
+        let (above, here) = products.split_at_mut(depth * n);
+        let above = &above[(depth - 1) * n..];
+        for ((here, above), ratio) in here.iter_mut().zip(above).zip(&self.ratios[edge * n..][..n])
+        {
+            let on = choose(does, *ratio);
+            *here = std::array::from_fn(|l| above[l] * if did[l] == 0 { off } else { on[l] });
         }
-    }
-
-    /// What the sum below an edge adds to its feature; nothing once the row has left the feature's path.
-    #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
-    #[inline(always)]
-    fn gain(&self, edge: usize, g: usize, follows: &[bool]) -> Option<&[Lanes]> {
-        let state = usize::from(!follows[edge]);
-        follows[self.edges[edge].above].then(|| &self.gains[(edge * 2 + state) * g..][..g])
     }
 }
 
-/// Lane by lane.
+/// The first of two numbers for the rows of the mask, the second for all others.
 #[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
 #[inline(always)]
-fn dot(a: &[Lanes], b: &[Lanes]) -> Lanes {
-    let mut sum = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        sum = std::array::from_fn(|l| sum[l] + a[l] * b[l]);
-    }
-    sum
+fn choose(mask: Mask, [yes, no]: [f64; 2]) -> Lanes {
+    std::array::from_fn(|l| if mask[l] == 0 { no } else { yes })
+}
+
+/// The numbers of the rows of the mask: what the sum below an edge adds to its feature is nothing once a row has left
+/// the feature's path further up.
+#[expect(clippy::inline_always, reason = "must be compiled into the AVX2 function")]
+#[inline(always)]
+fn keep(mask: Mask, numbers: Lanes) -> Lanes {
+    std::array::from_fn(|l| if mask[l] == 0 { 0.0 } else { numbers[l] })
 }
 
 /// The steps around a tree.

@@ -107,8 +107,12 @@ pub struct TreeShap<'a> {
     progress: Progress,
 }
 
-/// Rows that one task explains; fixed, so that threads do not matter.
+/// Tables are cut for so many tasks, if their rows are not too few or too many for one.
+const TASKS: usize = 16;
+/// Most rows that one task explains at a time.
 const BLOCK_ROWS: usize = 2048;
+/// Tasks explain multiples of so many rows: fewer are not worth fetching the trees for.
+const LEAST_BLOCK_ROWS: usize = 128;
 
 impl<'a> TreeShap<'a> {
     /// Explains a forest, a model or a dump read from a file.
@@ -222,15 +226,17 @@ impl<'a> TreeShap<'a> {
         let explained = if trees.outputs_sum_to_one { k - 1 } else { k };
         let method = Method::of(trees, explained, matrix.nrows());
         let rows = matrix.as_standard_layout();
+        let block_rows = matrix.nrows().div_ceil(TASKS).next_multiple_of(LEAST_BLOCK_ROWS);
+        let block_rows = block_rows.clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS);
         let done = AtomicUsize::new(0);
         values
-            .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
+            .axis_chunks_iter_mut(Axis(0), block_rows)
             .into_par_iter()
-            .zip(rows.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
+            .zip(rows.axis_chunks_iter(Axis(0), block_rows).into_par_iter())
             .for_each(|(mut out, block)| {
                 let mut phi = vec![0.0; block.nrows() * d * explained];
                 if let Some(block) = block.as_slice() {
-                    method.add_rows(block, d, explained, &mut phi);
+                    method.add_rows(block, d, &mut phi);
                 }
                 for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained))
                 {
@@ -268,15 +274,13 @@ impl Method {
     }
 
     /// Adds the values of a block of rows to `phi`, shape `(n_rows, n_features * explained)`.
-    fn add_rows(&self, block: &[f64], d: usize, explained: usize, phi: &mut [f64]) {
+    fn add_rows(&self, block: &[f64], d: usize, phi: &mut [f64]) {
         match self {
             Self::Tables(tables) => tables.add_rows(block.chunks_exact(d), phi),
             Self::Quadrature(plans) => {
                 let mut scratch = Scratch::default();
                 for plan in plans {
-                    for (phi, row) in phi.chunks_mut(d * explained).zip(block.chunks_exact(d)) {
-                        plan.add_row(row, &mut scratch, phi);
-                    }
+                    plan.add_rows(block, d, &mut scratch, phi);
                 }
             }
         }
