@@ -1,13 +1,16 @@
 //! Eight numbers side by side: a register of AVX2, or an array whose loops give the same bits.
 
 /// Numbers that are worked on side by side.
-pub(super) const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
-/// Arithmetic on [`LANES`] numbers, each rounded as the same operation on one number.
-pub(super) trait Lanes: Copy {
+/// Arithmetic on [`LANES`] numbers. Every operation rounds once, as the same operation on one number does, so that all
+/// implementations agree in every bit.
+pub(crate) trait Lanes: Copy {
     fn splat(x: f32) -> Self;
     /// The first [`LANES`] numbers of `from`.
     fn load(from: &[f32]) -> Self;
+    /// Replaces the first [`LANES`] numbers of `to`.
+    fn store(self, to: &mut [f32]);
     /// The coordinates, one by one, of the first [`LANES`] of `points`.
     fn columns<const D: usize>(points: &[[f32; D]]) -> [Self; D];
     /// The coordinates, one by one, of the points at `positions`.
@@ -29,16 +32,23 @@ pub(super) trait Lanes: Copy {
     fn bits(self) -> Self;
     /// The number with these bits.
     fn with_bits(self) -> Self;
+    /// The sum of the numbers, in a fixed tree.
+    #[inline(always)]
+    fn total(self) -> f32 {
+        let mut l = [0.0; LANES];
+        self.store(&mut l);
+        ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
+    }
 }
 
 /// Work that is written once for all kinds of lanes.
-pub(super) trait Work {
+pub(crate) trait Work {
     type Output;
-    fn on<L: Lanes>(&self) -> Self::Output;
+    fn on<L: Lanes>(self) -> Self::Output;
 }
 
 /// Does the work on the widest registers there are.
-pub(super) fn on_widest<W: Work>(work: &W) -> W::Output {
+pub(crate) fn on_widest<W: Work>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         #[expect(unsafe_code, reason = "the function needs instructions found on this machine")]
@@ -50,7 +60,7 @@ pub(super) fn on_widest<W: Work>(work: &W) -> W::Output {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn on_avx2<W: Work>(work: &W) -> W::Output {
+fn on_avx2<W: Work>(work: W) -> W::Output {
     work.on::<Register>()
 }
 
@@ -63,6 +73,9 @@ impl Lanes for [f32; LANES] {
     }
     fn load(from: &[f32]) -> Self {
         std::array::from_fn(|l| from[l])
+    }
+    fn store(self, to: &mut [f32]) {
+        to[..LANES].copy_from_slice(&self);
     }
     fn columns<const D: usize>(points: &[[f32; D]]) -> [Self; D] {
         std::array::from_fn(|d| std::array::from_fn(|l| points[l][d]))
@@ -109,7 +122,7 @@ impl Lanes for [f32; LANES] {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::Register;
+use avx2::Register;
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "registers of AVX2, only reached after AVX2 and FMA were detected")]
@@ -121,7 +134,7 @@ mod avx2 {
 
     /// Only used in functions that are only called when AVX2 and FMA are there.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Register(__m256);
+    pub(super) struct Register(__m256);
 
     impl Register {
         /// Points 0, 1, 4, 5 and 2, 3, 6, 7, two numbers each, become their first and second numbers.
@@ -149,6 +162,11 @@ mod avx2 {
             Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
         }
         #[inline(always)]
+        fn store(self, to: &mut [f32]) {
+            let to = &mut to[..LANES];
+            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
+        }
+        #[inline(always)]
         fn columns<const D: usize>(points: &[[f32; D]]) -> [Self; D] {
             let points = &points[..LANES];
             if D != 2 {
@@ -173,7 +191,7 @@ mod avx2 {
             if D != 2 {
                 let columns = columns.map(|column| {
                     let mut numbers = [0.0; LANES];
-                    unsafe { _mm256_storeu_ps(numbers.as_mut_ptr(), column.0) };
+                    column.store(&mut numbers);
                     numbers
                 });
                 return Lanes::rows(&columns);

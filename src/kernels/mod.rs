@@ -1,6 +1,7 @@
 //! Numeric kernels: they know numbers, not images or tables.
 
 pub(crate) mod forest_votes;
+pub(crate) mod lanes;
 pub(crate) mod large_pages;
 mod leaves;
 pub(crate) mod nearest_centroid;

@@ -3,21 +3,19 @@
 //! With `q = 1 / (1 + |y_i - y_j|²)` the gradient of the Kullback-Leibler divergence is, up to a factor of 4,
 //! `attraction - repulsion / Z` (van der Maaten 2014, *Accelerating t-SNE using tree-based algorithms*, eq. 5).
 //!
-//! Each kernel is written once, over eight numbers side by side ([`Lanes`]), and compiled twice: with
-//! an array, for any machine, and with a register of AVX2 and FMA. Both do the same correctly rounded
-//! operations in the same order and so give the same bits.
+//! Each kernel is written once, over eight numbers side by side ([`Lanes`]), and gives the same bits on any machine.
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
 
 mod on_gpu;
 
 use rayon::prelude::*;
 
+use super::lanes::{LANES, Lanes, Work, on_widest};
+
 #[cfg(test)]
 pub(super) use on_gpu::TSNE_FORCES;
 pub(crate) use on_gpu::repulsion_on;
 
-/// Numbers worked on side by side; a row of affinities is padded to a multiple of it.
-pub const LANES: usize = 8;
 /// Points per task: fixed, so that the order of summation does not depend on the number of threads.
 const BLOCK: usize = 128;
 /// Where padding points stand: so far away that they neither push nor count.
@@ -74,16 +72,7 @@ pub fn attraction<const D: usize>(
 ) {
     forces.par_chunks_mut(BLOCK).enumerate().for_each(|(block, forces)| {
         let first = block * BLOCK;
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            #[expect(
-                unsafe_code,
-                reason = "the function needs instructions found on this machine"
-            )]
-            // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
-            return unsafe { avx2::pull(affinities, points, targets, first, forces) };
-        }
-        pull::<[f32; LANES], D>(affinities, points, targets, first, forces);
+        on_widest(Pull { affinities, points, targets, first, forces });
     });
 }
 
@@ -94,18 +83,7 @@ pub fn attraction<const D: usize>(
 /// # Determinism
 /// Sums run over fixed blocks, combined in order: the same bits for any number of threads and on any machine.
 pub fn repulsion<const D: usize>(points: &[[f32; D]], forces: &mut [[f32; D]]) -> f64 {
-    repulsion_by(points, forces, |block, columns| {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            #[expect(
-                unsafe_code,
-                reason = "the function needs instructions found on this machine"
-            )]
-            // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
-            return unsafe { avx2::push(block, columns) };
-        }
-        push::<[f32; LANES], D>(block, columns)
-    })
+    repulsion_by(points, forces, |block, columns| on_widest(Push { block, columns }))
 }
 
 /// Writes `forces[i] = Σ_j q_ij² (points[i] - others[j])` and returns `Z_i = Σ_j q_ij` of each point.
@@ -121,16 +99,7 @@ pub fn repulsion_from<const D: usize>(
     let mut z = vec![0.0; points.len()];
     let tasks = points.par_chunks(BLOCK).zip(forces.par_chunks_mut(BLOCK));
     tasks.zip(z.par_chunks_mut(BLOCK)).for_each(|((points, forces), z)| {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            #[expect(
-                unsafe_code,
-                reason = "the function needs instructions found on this machine"
-            )]
-            // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
-            return unsafe { avx2::push_from(&columns, points, forces, z) };
-        }
-        push_from::<[f32; LANES], D>(&columns, points, forces, z);
+        on_widest(PushFrom { columns: &columns, points, forces, z });
     });
     z
 }
@@ -169,16 +138,7 @@ impl NearPart {
     ///
     /// `others` are two columns padded by [`pad`](Self::pad).
     pub fn push(self, others: &[Vec<f32>; 2], points: &[[f32; 2]], forces: &mut [[f32; 2]]) -> f64 {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            #[expect(
-                unsafe_code,
-                reason = "the function needs instructions found on this machine"
-            )]
-            // SAFETY: AVX2 and FMA were detected on the line above; the function asks for nothing else.
-            return unsafe { avx2::push_near(self, others, points, forces) };
-        }
-        push_near::<[f32; LANES]>(self, others, points, forces)
+        on_widest(PushNear { near: self, others, points, forces })
     }
 
     /// Pads columns with points that are too far away to count.
@@ -229,85 +189,110 @@ fn repulsion_by<const D: usize>(
 }
 
 /// One task of the repulsion: the points of a block push each other and all points after the block.
-#[inline(always)]
-fn push<V: Lanes, const D: usize>(block: usize, columns: &[Vec<f32>; D]) -> Pushes<D> {
-    let first = block * BLOCK;
-    let n = columns[0].len();
-    let end = (first + BLOCK).min(n);
-    let mut forces: [Vec<f32>; D] = std::array::from_fn(|_| vec![0.0; n - first]);
-    let mut z = 0.0;
-    // `end` is even, because both BLOCK and LANES are.
-    for i in (first..end).step_by(2) {
-        let rows = [0, 1].map(|r| columns.each_ref().map(|column| column[i + r]));
-        let near = columns.each_ref().map(|c| &c[first..end]);
-        let (sums, z_near) =
-            push_rows::<V, D, false>(rows, near, forces.each_mut().map(|f| &mut f[..0]));
-        let far = columns.each_ref().map(|c| &c[end..]);
-        let reactions = forces.each_mut().map(|f| &mut f[end - first..]);
-        let (more, z_far) = push_rows::<V, D, true>(rows, far, reactions);
-        for r in 0..2 {
-            // A point meets itself once, with q = 1. Padding points do not count.
-            if rows[r][0] < FAR {
-                z += f64::from(z_near[r]) - 1.0 + 2.0 * f64::from(z_far[r]);
-            }
-            for d in 0..D {
-                forces[d][i - first + r] += sums[r][d] + more[r][d];
+struct Push<'a, const D: usize> {
+    block: usize,
+    columns: &'a [Vec<f32>; D],
+}
+
+impl<const D: usize> Work for Push<'_, D> {
+    type Output = Pushes<D>;
+
+    #[inline(always)]
+    fn on<V: Lanes>(self) -> Pushes<D> {
+        let Self { block, columns } = self;
+        let first = block * BLOCK;
+        let n = columns[0].len();
+        let end = (first + BLOCK).min(n);
+        let mut forces: [Vec<f32>; D] = std::array::from_fn(|_| vec![0.0; n - first]);
+        let mut z = 0.0;
+        // `end` is even, because both BLOCK and LANES are.
+        for i in (first..end).step_by(2) {
+            let rows = [0, 1].map(|r| columns.each_ref().map(|column| column[i + r]));
+            let near = columns.each_ref().map(|c| &c[first..end]);
+            let (sums, z_near) =
+                push_rows::<V, D, false>(rows, near, forces.each_mut().map(|f| &mut f[..0]));
+            let far = columns.each_ref().map(|c| &c[end..]);
+            let reactions = forces.each_mut().map(|f| &mut f[end - first..]);
+            let (more, z_far) = push_rows::<V, D, true>(rows, far, reactions);
+            for r in 0..2 {
+                // A point meets itself once, with q = 1. Padding points do not count.
+                if rows[r][0] < FAR {
+                    z += f64::from(z_near[r]) - 1.0 + 2.0 * f64::from(z_far[r]);
+                }
+                for d in 0..D {
+                    forces[d][i - first + r] += sums[r][d] + more[r][d];
+                }
             }
         }
+        Pushes { forces, z }
     }
-    Pushes { forces, z }
 }
 
 /// The pushes of all others on some points.
-#[inline(always)]
-fn push_from<V: Lanes, const D: usize>(
-    columns: &[Vec<f32>; D],
-    points: &[[f32; D]],
-    forces: &mut [[f32; D]],
-    z: &mut [f32],
-) {
-    for i in (0..points.len()).step_by(2) {
-        let second = (i + 1).min(points.len() - 1);
-        let others = columns.each_ref().map(|c| &c[..]);
-        let none: [&mut [f32]; D] = std::array::from_fn(|_| &mut [][..]);
-        let (sums, zs) = push_rows::<V, D, false>([points[i], points[second]], others, none);
-        (forces[i], z[i]) = (sums[0], zs[0]);
-        (forces[second], z[second]) = (sums[1], zs[1]);
+struct PushFrom<'a, const D: usize> {
+    columns: &'a [Vec<f32>; D],
+    points: &'a [[f32; D]],
+    forces: &'a mut [[f32; D]],
+    z: &'a mut [f32],
+}
+
+impl<const D: usize> Work for PushFrom<'_, D> {
+    type Output = ();
+
+    #[inline(always)]
+    fn on<V: Lanes>(self) {
+        let Self { columns, points, forces, z } = self;
+        for i in (0..points.len()).step_by(2) {
+            let second = (i + 1).min(points.len() - 1);
+            let others = columns.each_ref().map(|c| &c[..]);
+            let none: [&mut [f32]; D] = std::array::from_fn(|_| &mut [][..]);
+            let (sums, zs) = push_rows::<V, D, false>([points[i], points[second]], others, none);
+            (forces[i], z[i]) = (sums[0], zs[0]);
+            (forces[second], z[second]) = (sums[1], zs[1]);
+        }
     }
 }
 
 /// The near part of the pushes of all others on some points.
-#[inline(always)]
-fn push_near<V: Lanes>(
+struct PushNear<'a> {
     near: NearPart,
-    others: &[Vec<f32>; 2],
-    points: &[[f32; 2]],
-    forces: &mut [[f32; 2]],
-) -> f64 {
-    let scale = 1.0 / (1.0 + near.square_reach);
-    let (slope, start) = (V::splat(-scale), V::splat(near.square_reach * scale));
-    let (one, four) = (V::splat(1.0), V::splat(4.0 * scale));
-    let mut potential = 0.0;
-    for (point, force) in points.iter().zip(forces) {
-        let point = point.map(V::splat);
-        let mut sums = [V::splat(0.0); 3];
-        for (x, y) in others[0].chunks_exact(LANES).zip(others[1].chunks_exact(LANES)) {
-            let delta = [point[0].sub(V::load(x)), point[1].sub(V::load(y))];
-            let square = delta[0].mul_add(delta[0], delta[1].mul(delta[1]));
-            let q = one.div(square.add(one));
-            let v = square.mul_add(slope, start).positive();
-            let vq = v.mul(q);
-            let v2 = v.mul(v);
-            let push = v2.mul(vq).mul(vq.add(four));
-            sums[0] = push.mul_add(delta[0], sums[0]);
-            sums[1] = push.mul_add(delta[1], sums[1]);
-            sums[2] = v2.mul_add(v.mul(vq), sums[2]);
+    others: &'a [Vec<f32>; 2],
+    points: &'a [[f32; 2]],
+    forces: &'a mut [[f32; 2]],
+}
+
+impl Work for PushNear<'_> {
+    /// The summed potential.
+    type Output = f64;
+
+    #[inline(always)]
+    fn on<V: Lanes>(self) -> f64 {
+        let Self { near, others, points, forces } = self;
+        let scale = 1.0 / (1.0 + near.square_reach);
+        let (slope, start) = (V::splat(-scale), V::splat(near.square_reach * scale));
+        let (zero, one, four) = (V::splat(0.0), V::splat(1.0), V::splat(4.0 * scale));
+        let mut potential = 0.0;
+        for (point, force) in points.iter().zip(forces) {
+            let point = point.map(V::splat);
+            let mut sums = [zero; 3];
+            for (x, y) in others[0].chunks_exact(LANES).zip(others[1].chunks_exact(LANES)) {
+                let delta = [point[0].sub(V::load(x)), point[1].sub(V::load(y))];
+                let square = delta[0].mul_add(delta[0], delta[1].mul(delta[1]));
+                let q = one.div(square.add(one));
+                let v = square.mul_add(slope, start).at_least(zero);
+                let vq = v.mul(q);
+                let v2 = v.mul(v);
+                let push = v2.mul(vq).mul(vq.add(four));
+                sums[0] = push.mul_add(delta[0], sums[0]);
+                sums[1] = push.mul_add(delta[1], sums[1]);
+                sums[2] = v2.mul_add(v.mul(vq), sums[2]);
+            }
+            force[0] += sums[0].total();
+            force[1] += sums[1].total();
+            potential += f64::from(sums[2].total());
         }
-        force[0] += sums[0].total();
-        force[1] += sums[1].total();
-        potential += f64::from(sums[2].total());
+        potential
     }
-    potential
 }
 
 /// Pushes of all `others` on two points, and with `REACT` the reactions on the others.
@@ -352,206 +337,38 @@ fn push_rows<V: Lanes, const D: usize, const REACT: bool>(
 }
 
 /// The attraction on the points from `first` on.
-#[inline(always)]
-fn pull<V: Lanes, const D: usize>(
-    affinities: &PaddedRows,
-    points: &[[f32; D]],
-    targets: &[[f32; D]],
+struct Pull<'a, const D: usize> {
+    affinities: &'a PaddedRows,
+    points: &'a [[f32; D]],
+    targets: &'a [[f32; D]],
     first: usize,
-    forces: &mut [[f32; D]],
-) {
-    for (k, force) in forces.iter_mut().enumerate() {
-        let point = points[first + k].map(V::splat);
-        let (others, weights) = affinities.row(first + k);
-        let mut sums = [V::splat(0.0); D];
-        for (others, weights) in others.chunks_exact(LANES).zip(weights.chunks_exact(LANES)) {
-            let target = V::gather(targets, others);
-            let mut square = V::splat(1.0);
-            let mut delta = [square; D];
-            for d in 0..D {
-                delta[d] = point[d].sub(target[d]);
-                square = delta[d].mul_add(delta[d], square);
-            }
-            let pull = V::load(weights).div(square);
-            for d in 0..D {
-                sums[d] = pull.mul_add(delta[d], sums[d]);
-            }
-        }
-        *force = sums.map(V::total);
-    }
+    forces: &'a mut [[f32; D]],
 }
 
-/// Eight numbers side by side. Every operation rounds once, so all implementations agree in every bit.
-trait Lanes: Copy {
-    fn splat(x: f32) -> Self;
-    /// The first [`LANES`] numbers of `from`.
-    fn load(from: &[f32]) -> Self;
-    fn store(self, to: &mut [f32]);
-    /// The columns of the [`LANES`] points at `positions`.
-    fn gather<const D: usize>(points: &[[f32; D]], positions: &[u32]) -> [Self; D];
-    fn add(self, other: Self) -> Self;
-    fn sub(self, other: Self) -> Self;
-    fn mul(self, other: Self) -> Self;
-    fn div(self, other: Self) -> Self;
-    fn mul_add(self, factor: Self, summand: Self) -> Self;
-    /// 0 where the number is negative.
-    fn positive(self) -> Self;
-    /// The sum of the lanes, in a fixed tree.
+impl<const D: usize> Work for Pull<'_, D> {
+    type Output = ();
+
     #[inline(always)]
-    fn total(self) -> f32 {
-        let mut l = [0.0; LANES];
-        self.store(&mut l);
-        ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
-    }
-}
-
-/// The scalar twin, for machines without AVX2 and for the tests.
-impl Lanes for [f32; LANES] {
-    fn splat(x: f32) -> Self {
-        [x; LANES]
-    }
-    fn load(from: &[f32]) -> Self {
-        std::array::from_fn(|l| from[l])
-    }
-    fn store(self, to: &mut [f32]) {
-        to[..LANES].copy_from_slice(&self);
-    }
-    fn gather<const D: usize>(points: &[[f32; D]], positions: &[u32]) -> [Self; D] {
-        std::array::from_fn(|d| std::array::from_fn(|l| points[positions[l] as usize][d]))
-    }
-    fn add(self, other: Self) -> Self {
-        std::array::from_fn(|l| self[l] + other[l])
-    }
-    fn sub(self, other: Self) -> Self {
-        std::array::from_fn(|l| self[l] - other[l])
-    }
-    fn mul(self, other: Self) -> Self {
-        std::array::from_fn(|l| self[l] * other[l])
-    }
-    fn div(self, other: Self) -> Self {
-        std::array::from_fn(|l| self[l] / other[l])
-    }
-    fn mul_add(self, factor: Self, summand: Self) -> Self {
-        std::array::from_fn(|l| self[l].mul_add(factor[l], summand[l]))
-    }
-    fn positive(self) -> Self {
-        self.map(|x| if x > 0.0 { x } else { 0.0 })
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "registers of AVX2, only reached after AVX2 and FMA were detected")]
-mod avx2 {
-    use std::arch::x86_64::{
-        __m256, _mm256_add_ps, _mm256_castpd_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setr_pd, _mm256_setzero_ps,
-        _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
-    };
-
-    use super::{LANES, Lanes, NearPart, PaddedRows, Pushes};
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn push_near(
-        near: NearPart,
-        others: &[Vec<f32>; 2],
-        points: &[[f32; 2]],
-        forces: &mut [[f32; 2]],
-    ) -> f64 {
-        super::push_near::<Register>(near, others, points, forces)
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn push<const D: usize>(block: usize, columns: &[Vec<f32>; D]) -> Pushes<D> {
-        super::push::<Register, D>(block, columns)
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn push_from<const D: usize>(
-        columns: &[Vec<f32>; D],
-        points: &[[f32; D]],
-        forces: &mut [[f32; D]],
-        z: &mut [f32],
-    ) {
-        super::push_from::<Register, D>(columns, points, forces, z);
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn pull<const D: usize>(
-        affinities: &PaddedRows,
-        points: &[[f32; D]],
-        targets: &[[f32; D]],
-        first: usize,
-        forces: &mut [[f32; D]],
-    ) {
-        super::pull::<Register, D>(affinities, points, targets, first, forces);
-    }
-
-    /// Only used inside the two functions above, which are only called when AVX2 and FMA are there.
-    #[derive(Clone, Copy)]
-    struct Register(__m256);
-
-    // SAFETY of every block below: the instructions exist (see `Register`), and each pointer comes from a
-    // slice whose length was checked on the line before.
-    impl Lanes for Register {
-        #[inline(always)]
-        fn splat(x: f32) -> Self {
-            Self(unsafe { _mm256_set1_ps(x) })
-        }
-        #[inline(always)]
-        fn load(from: &[f32]) -> Self {
-            let from = &from[..LANES];
-            Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
-        }
-        #[inline(always)]
-        fn store(self, to: &mut [f32]) {
-            let to = &mut to[..LANES];
-            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
-        }
-        #[inline(always)]
-        fn gather<const D: usize>(points: &[[f32; D]], positions: &[u32]) -> [Self; D] {
-            if D == 2 {
-                // Four pairs (x, y) a register, then x and y apart: faster than gather instructions.
-                let pair = |l: usize| -> f64 {
-                    let [x, y] =
-                        [0, 1].map(|d| u64::from(points[positions[l] as usize][d].to_bits()));
-                    f64::from_bits(x | y << 32)
-                };
-                unsafe {
-                    let low = _mm256_castpd_ps(_mm256_setr_pd(pair(0), pair(1), pair(4), pair(5)));
-                    let high = _mm256_castpd_ps(_mm256_setr_pd(pair(2), pair(3), pair(6), pair(7)));
-                    let xy = [
-                        _mm256_shuffle_ps::<0x88>(low, high),
-                        _mm256_shuffle_ps::<0xdd>(low, high),
-                    ];
-                    return std::array::from_fn(|d| Self(xy[d]));
+    fn on<V: Lanes>(self) {
+        let Self { affinities, points, targets, first, forces } = self;
+        for (k, force) in forces.iter_mut().enumerate() {
+            let point = points[first + k].map(V::splat);
+            let (others, weights) = affinities.row(first + k);
+            let mut sums = [V::splat(0.0); D];
+            for (others, weights) in others.as_chunks().0.iter().zip(weights.chunks_exact(LANES)) {
+                let target = V::gather(targets, others);
+                let mut square = V::splat(1.0);
+                let mut delta = [square; D];
+                for d in 0..D {
+                    delta[d] = point[d].sub(target[d]);
+                    square = delta[d].mul_add(delta[d], square);
+                }
+                let pull = V::load(weights).div(square);
+                for d in 0..D {
+                    sums[d] = pull.mul_add(delta[d], sums[d]);
                 }
             }
-            let columns = <[f32; LANES]>::gather(points, positions);
-            columns.map(|column| Self::load(&column))
-        }
-        #[inline(always)]
-        fn add(self, other: Self) -> Self {
-            Self(unsafe { _mm256_add_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        fn sub(self, other: Self) -> Self {
-            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        fn mul(self, other: Self) -> Self {
-            Self(unsafe { _mm256_mul_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        fn div(self, other: Self) -> Self {
-            Self(unsafe { _mm256_div_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        fn mul_add(self, factor: Self, summand: Self) -> Self {
-            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, summand.0) })
-        }
-        #[inline(always)]
-        fn positive(self) -> Self {
-            Self(unsafe { _mm256_max_ps(self.0, _mm256_setzero_ps()) })
+            *force = sums.map(V::total);
         }
     }
 }

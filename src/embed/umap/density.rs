@@ -15,11 +15,11 @@ use rayon::prelude::*;
 
 use super::forces::{Curve, Forces};
 use super::graph::{Graph, local_scales, memberships};
-use super::lanes::{LANES, Lanes, Work, on_widest};
 use super::schedule::Schedule;
 use super::{Umap, UmapParams, check_n_neighbors};
 use crate::embed::neighbors::{Metric, Neighbors, check_finite};
 use crate::error::Result;
+use crate::kernels::lanes::{LANES, Lanes, Work, on_widest};
 
 /// Added to each radius: rows among their duplicates have a logarithm too (umap-learn's 1e-8).
 const LEAST_RADIUS: f64 = 1e-8;
@@ -231,7 +231,7 @@ impl Density {
             .into_par_iter()
             .flat_map_iter(|block| {
                 let positions = block * BLOCK..n.min((block + 1) * BLOCK);
-                let sums = on_widest(&Surroundings { schedule, places, curve, positions });
+                let sums = on_widest(Surroundings { schedule, places, curve, positions });
                 sums.into_iter().map(|[similarity, squared]| {
                     let radius = LEAST_RADIUS + f64::from(squared) / f64::from(similarity);
                     [f64::from(similarity), radius, radius.ln()]
@@ -255,6 +255,7 @@ impl Density {
 }
 
 /// The rows at some positions and those they have edges with.
+#[derive(Clone)]
 struct Surroundings<'a, const D: usize> {
     schedule: &'a Schedule,
     places: &'a [[f32; D]],
@@ -267,10 +268,10 @@ impl<const D: usize> Work for Surroundings<'_, D> {
     type Output = Vec<[f32; 2]>;
 
     #[inline(always)]
-    fn on<L: Lanes>(&self) -> Vec<[f32; 2]> {
+    fn on<L: Lanes>(self) -> Vec<[f32; 2]> {
         let (curve, idle) = (self.curve.on::<L>(), self.schedule.idle);
         let mut rows = Vec::with_capacity(self.positions.len());
-        for position in self.positions.clone() {
+        for position in self.positions {
             let x = self.places[position].map(L::splat);
             let mut sums = [L::splat(0.0); 2];
             for edges in self.schedule.edges(position).chunks(LANES) {
@@ -387,7 +388,7 @@ mod tests {
         let curve = Curve::new(&forces());
         let positions = 0..N;
         let work = Surroundings { schedule: &schedule, places: &places, curve: &curve, positions };
-        assert_eq!(on_widest(&work), work.on::<[f32; LANES]>());
+        assert_eq!(on_widest(work.clone()), work.on::<[f32; LANES]>());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The gap between two rows on the map enters; how strongly they pull or push each other leaves.
 
-use super::lanes::Lanes;
+use crate::kernels::lanes::Lanes;
 
 /// A coordinate moves at most this far per pull, and per the pushes that follow it, before the
 /// learning rate (umap-learn's clip).
@@ -183,7 +183,7 @@ impl<L: Lanes> Power<L> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embed::umap::lanes::LANES;
+    use crate::kernels::lanes::LANES;
 
     fn curve(a: f64, b: f64) -> Curve<[f32; LANES]> {
         let (learning_rate, negative_sample_rate, n_epochs) = (1.0, 5, 1);

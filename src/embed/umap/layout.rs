@@ -17,8 +17,8 @@ use rayon::prelude::*;
 
 use super::density::Density;
 use super::forces::{Curve, Forces};
-use super::lanes::{LANES, Lanes, Work, on_widest};
 use super::schedule::{GOLDEN, Pulls, Schedule, scramble};
+use crate::kernels::lanes::{LANES, Lanes, Work, on_widest};
 use crate::progress::Progress;
 use crate::seed::mix;
 
@@ -189,8 +189,8 @@ impl<'a, const D: usize> Step<'a, D> {
     fn advance(&self, tasks: &[Pulls]) -> Vec<Moves<D>> {
         match tasks {
             // Another thread would take longer to wake.
-            [task] => vec![on_widest(&(self, task))],
-            _ => tasks.par_iter().map(|task| on_widest(&(self, task))).collect(),
+            [task] => vec![on_widest((self, task))],
+            _ => tasks.par_iter().map(|task| on_widest((self, task))).collect(),
         }
     }
 
@@ -256,7 +256,7 @@ impl<const D: usize> Work for (&Step<'_, D>, &Pulls) {
     type Output = Moves<D>;
 
     #[inline(always)]
-    fn on<L: Lanes>(&self) -> Moves<D> {
+    fn on<L: Lanes>(self) -> Moves<D> {
         let (step, task) = self;
         // Compiled for each: epochs without pressures do not wait for the question.
         if step.pressures.is_empty() {

@@ -7,7 +7,6 @@ mod curve;
 mod density;
 mod forces;
 mod graph;
-mod lanes;
 mod layout;
 mod on_gpu;
 mod schedule;

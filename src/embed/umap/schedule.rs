@@ -5,8 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::graph::Graph;
-use super::lanes::LANES;
 use crate::embed::near_order::FEW_ROWS;
+use crate::kernels::lanes::LANES;
 
 /// Turns in an epoch: later turns see the moves of earlier ones, which keeps large steps stable.
 const TURNS: usize = 8;

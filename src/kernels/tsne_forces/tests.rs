@@ -47,7 +47,9 @@ fn check_repulsion<const D: usize>(n: usize) {
         }
     }
     let mut scalar = vec![[0.0; D]; n];
-    let scalar_z = repulsion_by(&points, &mut scalar, push::<[f32; LANES], D>);
+    let scalar_z = repulsion_by(&points, &mut scalar, |block, columns| {
+        Push { block, columns }.on::<[f32; LANES]>()
+    });
     assert_eq!((scalar, scalar_z.to_bits()), (forces, z.to_bits()));
 }
 
@@ -70,7 +72,13 @@ fn repulsion_from_others_is_the_repulsion_among_all() {
     assert!((sum - z).abs() < 1e-4 * z);
     assert!(among.iter().zip(&from).all(|(a, b)| (a[0] - b[0]).abs() + (a[1] - b[1]).abs() < 1e-4));
     let (mut scalar, mut scalar_zs) = (vec![[0.0; 2]; 77], vec![0.0; 77]);
-    push_from::<[f32; LANES], 2>(&columns_of(&points), &points, &mut scalar, &mut scalar_zs);
+    PushFrom {
+        columns: &columns_of(&points),
+        points: &points,
+        forces: &mut scalar,
+        z: &mut scalar_zs,
+    }
+    .on::<[f32; LANES]>();
     assert_eq!((scalar, scalar_zs), (from, zs));
 }
 
@@ -90,7 +98,8 @@ fn check_attraction<const D: usize>() {
         assert!((0..D).all(|d| (f64::from(force[d]) - expected[d]).abs() < 1e-5));
     }
     let mut scalar = vec![[0.0; D]; 200];
-    pull::<[f32; LANES], D>(&rows, &points, &points, 0, &mut scalar);
+    Pull { affinities: &rows, points: &points, targets: &points, first: 0, forces: &mut scalar }
+        .on::<[f32; LANES]>();
     assert_eq!(scalar, forces);
 }
 
@@ -111,7 +120,8 @@ fn near_and_far_part_make_the_potential_and_the_push_is_its_slope() {
         let mut force = [[0.0; 2]];
         let potential = near.push(&others, &[[r, 0.0]], &mut force);
         let mut scalar = [[0.0; 2]];
-        push_near::<[f32; LANES]>(near, &others, &[[r, 0.0]], &mut scalar);
+        PushNear { near, others: &others, points: &[[r, 0.0]], forces: &mut scalar }
+            .on::<[f32; LANES]>();
         assert_eq!(scalar, force);
         (f64::from(force[0][0]), potential)
     };
