@@ -176,20 +176,26 @@ fn disparities(runs: &[Array2<f64>], medoid: usize) -> Result<Vec<f64>> {
 /// averaged over all pairs of runs.
 fn object_overlaps(runs: &[Array2<f64>], k: usize) -> Vec<f64> {
     let maps: Vec<Array2<u32>> = runs.iter().map(|run| nearest_on_map(run.view(), k)).collect();
-    let n = runs[0].nrows() as f64;
-    let pairs = (runs.len() * (runs.len() - 1)) as f64;
+    let n_pairs = (runs.len() * (runs.len() - 1) / 2) as f64;
     let chance = k as f64;
-    (0..runs[0].nrows())
+    let n_rows = runs[0].nrows();
+    (0..n_rows)
         .into_par_iter()
-        .map_init(Vec::new, |seen: &mut Vec<u32>, row| {
-            seen.clear();
-            maps.iter().for_each(|map| seen.extend(map.row(row)));
-            seen.sort_unstable();
-            // A neighbour that c runs share is common to c (c - 1) ordered pairs of runs.
-            let common: usize = seen.chunk_by(|a, b| a == b).map(|c| c.len() * (c.len() - 1)).sum();
-            let overlap = common as f64 / (pairs * chance);
-            ((n - 1.0) * overlap - chance) / (n - 1.0 - chance)
-        })
+        .map_init(
+            || vec![0u32; n_rows],
+            |holders, row| {
+                let neighbors = || maps.iter().flat_map(|map| map.row(row));
+                // Who comes to those who already hold a neighbour makes one more pair with each of them.
+                let mut pairs_in_common = 0;
+                for &neighbor in neighbors() {
+                    pairs_in_common += holders[neighbor as usize];
+                    holders[neighbor as usize] += 1;
+                }
+                neighbors().for_each(|&neighbor| holders[neighbor as usize] = 0);
+                let overlap = f64::from(pairs_in_common) / (n_pairs * chance);
+                ((n_rows as f64 - 1.0) * overlap - chance) / (n_rows as f64 - 1.0 - chance)
+            },
+        )
         .collect()
 }
 
