@@ -1,10 +1,12 @@
 //! Many trees and their mean: the numbers behind every forest, whoever trained it.
 
+use std::ops::RangeInclusive;
+
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::tree::Tree;
-use super::walk::Walk;
+use super::walk::{Ranks, Walk};
 use crate::error::{Error, Result};
 
 /// An ensemble of trees whose outputs are averaged: what predicts and what SHAP explains.
@@ -17,10 +19,16 @@ pub struct Trees {
     pub(crate) outputs_sum_to_one: bool,
     /// The quick way through them, where there is one.
     walk: Option<Walk>,
+    /// If all leaves of all trees give 1 to one output and 0 to all others: that output, tree by tree and leaf by leaf.
+    votes: Option<Vec<Vec<u16>>>,
 }
 
-/// Rows that one task takes through all trees: enough that a tree is fetched for many of them.
-const BLOCK_ROWS: usize = 1024;
+/// Tables are cut for so many tasks, if their rows are not too few or too many for one.
+const TASKS: usize = 8;
+/// Rows of a task at least and at most: what they need stays in the cache on the way through all trees, and
+/// large trees are fetched for more of them.
+const BLOCK_ROWS: RangeInclusive<usize> = 512..=1024;
+const BLOCK_ROWS_OF_LARGE_TREES: RangeInclusive<usize> = 2048..=8192;
 
 impl Trees {
     /// Trees that agree on the number of features and outputs.
@@ -29,7 +37,12 @@ impl Trees {
         let outputs_sum_to_one =
             n_outputs > 1 && trees.iter().all(|t| t.values.chunks(n_outputs).all(sums_to_one));
         let walk = Walk::of(&trees, n_features);
-        Self { trees, n_features, n_outputs, outputs_sum_to_one, walk }
+        // Votes of more trees could not be counted.
+        let votes = u16::try_from(trees.len())
+            .is_ok()
+            .then(|| trees.iter().map(|tree| votes(tree, n_outputs)).collect())
+            .flatten();
+        Self { trees, n_features, n_outputs, outputs_sum_to_one, walk, votes }
     }
 
     /// The trees, in the order in which they were drawn.
@@ -71,11 +84,14 @@ impl Trees {
             return Array2::zeros((matrix.nrows(), self.n_outputs));
         }
         let rows = matrix.as_standard_layout();
+        let is_large = self.walk.as_ref().is_some_and(Walk::has_large_trees);
+        let bounds = if is_large { BLOCK_ROWS_OF_LARGE_TREES } else { BLOCK_ROWS };
+        let block_rows = matrix.nrows().div_ceil(TASKS).clamp(*bounds.start(), *bounds.end());
         let mut outputs = Array2::zeros((matrix.nrows(), self.n_outputs));
         outputs
-            .axis_chunks_iter_mut(Axis(0), BLOCK_ROWS)
+            .axis_chunks_iter_mut(Axis(0), block_rows)
             .into_par_iter()
-            .zip(rows.axis_chunks_iter(Axis(0), BLOCK_ROWS).into_par_iter())
+            .zip(rows.axis_chunks_iter(Axis(0), block_rows).into_par_iter())
             .for_each(|(mut out, block)| {
                 let (Some(out), Some(block)) = (out.as_slice_mut(), block.as_slice()) else {
                     return;
@@ -93,13 +109,32 @@ impl Trees {
         let k = self.n_outputs;
         let rows = self.enter(block);
         let mut leaves = vec![0; block.len() / self.n_features];
+        if let Some(votes) = &self.votes {
+            let mut counts = vec![0u16; out.len()];
+            for (t, votes) in votes.iter().enumerate() {
+                self.find_leaves(t, &rows, &mut leaves);
+                for (counts, &leaf) in counts.chunks_exact_mut(k).zip(&leaves) {
+                    counts[usize::from(votes[leaf as usize])] += 1;
+                }
+            }
+            out.iter_mut().zip(counts).for_each(|(out, count)| *out += f64::from(count));
+            return;
+        }
         for (t, tree) in self.trees.iter().enumerate() {
             self.find_leaves(t, &rows, &mut leaves);
             match k {
-                2 => add_leaves::<2>(tree, &leaves, k, out),
-                3 => add_leaves::<3>(tree, &leaves, k, out),
-                4 => add_leaves::<4>(tree, &leaves, k, out),
-                _ => add_leaves::<0>(tree, &leaves, k, out),
+                1 => add_leaves::<1>(tree, &leaves, out),
+                2 => add_leaves::<2>(tree, &leaves, out),
+                3 => add_leaves::<3>(tree, &leaves, out),
+                4 => add_leaves::<4>(tree, &leaves, out),
+                5 => add_leaves::<5>(tree, &leaves, out),
+                6 => add_leaves::<6>(tree, &leaves, out),
+                _ => {
+                    for (out, &leaf) in out.chunks_exact_mut(k).zip(&leaves) {
+                        let values = tree.leaf_values(leaf as usize, k);
+                        out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
+                    }
+                }
             }
         }
     }
@@ -122,18 +157,28 @@ impl Trees {
     }
 }
 
-/// Adds the outputs of each row's leaf; `K` is their number where the compiler should know it, 0 where it cannot.
-fn add_leaves<const K: usize>(tree: &Tree, leaves: &[u32], n_outputs: usize, out: &mut [f64]) {
-    let k = if K == 0 { n_outputs } else { K };
-    for (out, &leaf) in out.chunks_exact_mut(k).zip(leaves) {
-        let values = tree.leaf_values(leaf as usize, k);
+/// The one output that each leaf of a tree votes for, if every leaf of it does so.
+fn votes(tree: &Tree, n_outputs: usize) -> Option<Vec<u16>> {
+    let vote = |leaf: &[f64]| {
+        let output = leaf.iter().position(|&v| v == 1.0)?;
+        let others_are_zero = leaf.iter().filter(|&&v| v != 0.0).count() == 1;
+        u16::try_from(output).ok().filter(|_| others_are_zero)
+    };
+    tree.values.chunks_exact(n_outputs).map(vote).collect()
+}
+
+/// Adds the `K` outputs of each row's leaf.
+fn add_leaves<const K: usize>(tree: &Tree, leaves: &[u32], out: &mut [f64]) {
+    let values = tree.values.as_chunks::<K>().0;
+    for (out, &leaf) in out.as_chunks_mut::<K>().0.iter_mut().zip(leaves) {
+        let values = &values[leaf as usize];
         out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
     }
 }
 
 /// Rows on their way through the trees: as ranks among the thresholds, or as they are where those are too many.
 pub(crate) enum Rows<'a> {
-    Ranks(Vec<u16>),
+    Ranks(Ranks),
     Values(Vec<&'a [f64]>),
 }
 

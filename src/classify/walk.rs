@@ -2,17 +2,28 @@
 //!
 //! `x > threshold` says the same as `rank(x) > rank(threshold)` where the rank of a number is how many thresholds
 //! of the feature are below it. So a row is ranked once, and its ways through all trees compare small integers.
+//!
+//! A tree is taken in two parts. Its top, the splits that most rows meet, is asked of all rows, one split after the
+//! other, many rows per instruction. Then rows walk on side by side. Those that left the top of a large tree at the
+//! same place do so together: what is left of the tree there is small enough to stay in the first-level cache.
+
+mod top;
+
+use std::hint::select_unpredictable;
 
 use rayon::prelude::*;
 
+use self::top::{LANES, Top, tops};
 use super::tree::{Kind, Tree};
 
 /// Rows that walk side by side: about as many as there are steps in the time of one row's step.
-const WALKERS: usize = 16;
+const WALKERS: usize = 8;
 /// Steps between two looks at whether all have arrived: a look costs more than some steps on the spot.
 const STRIDE: usize = 4;
 /// No rank exceeds it: the mark of a leaf.
 const NEVER: u16 = u16::MAX;
+/// Trees of fewer nodes stay in the first-level cache whole.
+const LARGE_TREE: usize = 2048;
 
 /// One step: to `child`, or to the node after it when the row's rank exceeds that of the threshold.
 ///
@@ -28,83 +39,201 @@ struct Step {
 /// The ways through one tree.
 #[derive(Debug, Clone, PartialEq)]
 struct Ways {
+    top: Top,
+    /// Per place of the top: where in `steps` a row that leaves there walks on.
+    starts: Box<[u32; 256]>,
     steps: Vec<Step>,
-    /// Number of the leaf, from left to right, that a node is; 0 for a split.
+    /// Number of the leaf, from left to right, that a step is; 0 for a split.
     leaves: Vec<u32>,
 }
 
 /// The ways through all trees of a forest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Walk {
-    /// Per feature: the thresholds of all trees, ascending, each once.
+    /// Per feature: the thresholds of all trees, ascending, each once, then infinity up to a power of two less one.
     thresholds: Vec<Vec<f64>>,
+    /// Per feature and rank among `thresholds`: the rank among those of the tops.
+    top_ranks: Vec<Vec<u8>>,
     trees: Vec<Ways>,
+}
+
+/// Rows as the ranks of their values.
+pub(crate) struct Ranks {
+    n_rows: usize,
+    n_features: usize,
+    /// Shape `(n_rows, n_features)`, filled up with rows of zeros to whole `LANES`.
+    rows: Vec<u16>,
+    /// Ranks among the thresholds of the tops, column by column, each filled up with zeros to whole `LANES`.
+    columns: Vec<u8>,
 }
 
 impl Walk {
     /// The ways of trees over `n_features`; `None` where thresholds or features are too many to be numbered.
     pub fn of(trees: &[Tree], n_features: usize) -> Option<Self> {
-        let thresholds = thresholds(trees, n_features);
-        if n_features > usize::from(u16::MAX)
-            || thresholds.iter().any(|t| t.len() >= usize::from(NEVER))
-        {
+        let mut thresholds = thresholds(trees, n_features);
+        let most = thresholds.iter().map(Vec::len).max().unwrap_or(0);
+        if n_features > usize::from(u16::MAX) || most >= usize::from(NEVER) {
             return None;
         }
-        let ways = |tree: &Tree| {
-            let way = |(i, kind)| match kind {
-                Kind::Leaf(leaf) => {
-                    (Step { rank: NEVER, feature: 0, child: i as u32 }, leaf as u32)
-                }
-                Kind::Split { feature, threshold, left } => {
-                    let rank = rank(&thresholds[feature], threshold);
-                    (Step { rank, feature: feature as u16, child: left as u32 }, 0)
-                }
-            };
-            let (steps, leaves) = tree.kinds().enumerate().map(way).unzip();
-            Ways { steps, leaves }
-        };
-        let trees = trees.par_iter().map(ways).collect();
-        Some(Self { thresholds, trees })
-    }
-
-    /// The ranks of rows that stand one after the other, with rows of zeros up to a full set of walkers.
-    pub fn ranks(&self, rows: &[f64]) -> Vec<u16> {
-        let d = self.thresholds.len();
-        let mut ranks = vec![0; (rows.len() / d).next_multiple_of(WALKERS) * d];
-        for (feature, thresholds) in self.thresholds.iter().enumerate() {
-            let values = rows.iter().skip(feature).step_by(d);
-            let ranks = ranks.iter_mut().skip(feature).step_by(d);
-            values.zip(ranks).for_each(|(&x, slot)| *slot = rank(thresholds, x));
+        let (tops, top_thresholds) = tops(trees, n_features);
+        let top_ranks = thresholds.iter().zip(&top_thresholds).map(|(all, tops)| {
+            let below = |&t: &f64| tops.partition_point(|&top| top <= t) as u8;
+            std::iter::once(0).chain(all.iter().map(below)).collect()
+        });
+        let top_ranks: Vec<Vec<u8>> = top_ranks.collect();
+        for thresholds in &mut thresholds {
+            thresholds.resize((thresholds.len() + 1).next_power_of_two() - 1, f64::INFINITY);
         }
-        ranks
+        let ways = |(tree, top): (_, &Vec<bool>)| Ways::of(tree, top, &thresholds, &top_ranks);
+        let trees = trees.par_iter().zip(&tops).map(ways).collect();
+        Some(Self { thresholds, top_ranks, trees })
     }
 
-    /// Writes the number of the leaf of a tree that each row of `ranks` falls into.
-    pub fn find_leaves(&self, tree: usize, ranks: &[u16], leaves: &mut [u32]) {
-        let (ways, d) = (&self.trees[tree], self.thresholds.len());
-        let steps = &ways.steps[..];
-        for (ranks, leaves) in ranks.chunks_exact(WALKERS * d).zip(leaves.chunks_mut(WALKERS)) {
-            let rows: [&[u16]; WALKERS] = std::array::from_fn(|w| &ranks[w * d..(w + 1) * d]);
-            let mut at = [0; WALKERS];
-            loop {
-                for _ in 0..STRIDE {
-                    for (at, row) in at.iter_mut().zip(&rows) {
-                        let Step { rank, feature, child } = steps[*at as usize];
-                        *at = child + u32::from(row[usize::from(feature)] > rank);
+    /// The ranks of rows that stand one after the other, feature by feature for some rows at a time, so that its
+    /// thresholds stay in the cache.
+    pub fn ranks(&self, values: &[f64]) -> Ranks {
+        let d = self.thresholds.len();
+        let n_rows = values.len() / d;
+        let length = n_rows.next_multiple_of(LANES);
+        let mut rows = vec![0; length * d];
+        let mut columns = vec![0; length * d];
+        for start in (0..n_rows).step_by(LANES) {
+            let end = n_rows.min(start + LANES);
+            for (feature, thresholds) in self.thresholds.iter().enumerate() {
+                for first in (start..end).step_by(WALKERS) {
+                    // Where rows are missing the last one is ranked again.
+                    let group: [usize; WALKERS] = std::array::from_fn(|w| (first + w).min(end - 1));
+                    let ranks = ranks(thresholds, group.map(|row| values[row * d + feature]));
+                    for (row, rank) in group.into_iter().zip(ranks) {
+                        rows[row * d + feature] = rank as u16;
+                        columns[feature * length + row] = self.top_ranks[feature][rank];
                     }
                 }
-                if at.iter().all(|&at| steps[at as usize].rank == NEVER) {
-                    break;
+            }
+        }
+        Ranks { n_rows, n_features: d, rows, columns }
+    }
+
+    /// Whether a tree is too large for the first-level cache: then many rows should come at once.
+    pub fn has_large_trees(&self) -> bool {
+        self.trees.iter().any(|ways| ways.steps.len() >= LARGE_TREE)
+    }
+
+    /// Writes the number of the leaf of a tree that each row falls into.
+    pub fn find_leaves(&self, tree: usize, ranks: &Ranks, leaves: &mut [u32]) {
+        self.trees[tree].find_leaves(ranks, leaves);
+    }
+}
+
+impl Ways {
+    fn of(tree: &Tree, inside: &[bool], thresholds: &[Vec<f64>], top_ranks: &[Vec<u8>]) -> Self {
+        let rank = |feature: usize, threshold| ranks(&thresholds[feature], [threshold])[0];
+        let top_rank = |feature: usize, threshold| top_ranks[feature][rank(feature, threshold)];
+        let (top, exits) = Top::of(tree, inside, top_rank);
+        let mut ways = Self { top, starts: Box::new([0; 256]), steps: vec![], leaves: vec![] };
+        for (place, node) in exits {
+            ways.starts[usize::from(place)] = ways.steps.len() as u32;
+            ways.append(tree, node, &rank);
+        }
+        ways
+    }
+
+    /// Appends what is below a node, level by level.
+    fn append(&mut self, tree: &Tree, root: usize, rank: &impl Fn(usize, f64) -> usize) {
+        let first = self.steps.len();
+        let mut nodes = vec![root];
+        let mut next = 0;
+        while next < nodes.len() {
+            let (step, leaf) = match tree.kind(nodes[next]) {
+                Kind::Leaf(leaf) => {
+                    (Step { rank: NEVER, feature: 0, child: (first + next) as u32 }, leaf)
+                }
+                Kind::Split { feature, threshold, left } => {
+                    let child = (first + nodes.len()) as u32;
+                    nodes.extend([left, left + 1]);
+                    let rank = rank(feature, threshold) as u16;
+                    (Step { rank, feature: feature as u16, child }, 0)
+                }
+            };
+            self.steps.push(step);
+            self.leaves.push(leaf as u32);
+            next += 1;
+        }
+    }
+
+    fn find_leaves(&self, ranks: &Ranks, leaves: &mut [u32]) {
+        let d = ranks.n_features;
+        let places = self.top.places(&ranks.columns, ranks.rows.len() / d);
+        let start = |place: u8| self.starts[usize::from(place)];
+        if self.steps.len() < LARGE_TREE {
+            let places = places.as_chunks::<WALKERS>().0;
+            let groups = ranks.rows.chunks_exact(WALKERS * d).zip(places);
+            for ((rows, places), leaves) in groups.zip(leaves.chunks_mut(WALKERS)) {
+                let mut rows = rows.chunks_exact(d);
+                let rows = std::array::from_fn(|_| rows.next().unwrap_or_default());
+                let found = self.walk(rows, std::array::from_fn(|w| start(places[w])));
+                leaves.iter_mut().zip(found).for_each(|(leaf, found)| *leaf = found);
+            }
+            return;
+        }
+        for group in sorted(&places[..ranks.n_rows]).chunks(WALKERS) {
+            // A group that is not full is filled up with its last row.
+            let row = |w: usize| group[w.min(group.len() - 1)] as usize;
+            let rows = std::array::from_fn(|w| &ranks.rows[row(w) * d..(row(w) + 1) * d]);
+            let found = self.walk(rows, std::array::from_fn(|w| start(places[row(w)])));
+            group.iter().zip(found).for_each(|(&row, found)| leaves[row as usize] = found);
+        }
+    }
+
+    /// The leaves that rows come to from where they are.
+    #[inline(always)]
+    fn walk(&self, rows: [&[u16]; WALKERS], mut at: [u32; WALKERS]) -> [u32; WALKERS] {
+        let steps = &self.steps[..];
+        loop {
+            for _ in 0..STRIDE {
+                for (at, row) in at.iter_mut().zip(&rows) {
+                    let Step { rank, feature, child } = steps[*at as usize];
+                    *at = child + u32::from(row[usize::from(feature)] > rank);
                 }
             }
-            leaves.iter_mut().zip(at).for_each(|(leaf, at)| *leaf = ways.leaves[at as usize]);
+            if at.iter().all(|&at| steps[at as usize].rank == NEVER) {
+                return std::array::from_fn(|w| self.leaves[at[w] as usize]);
+            }
         }
     }
 }
 
-/// How many of the ascending thresholds are below a value.
-fn rank(thresholds: &[f64], x: f64) -> u16 {
-    thresholds.partition_point(|&t| t < x) as u16
+/// The rows in order of their places, those of one place in their own order.
+fn sorted(places: &[u8]) -> Vec<u32> {
+    let mut counts = [0u32; 256];
+    places.iter().for_each(|&place| counts[usize::from(place)] += 1);
+    let mut end = 0;
+    let mut starts = counts.map(|count| {
+        end += count;
+        end - count
+    });
+    let mut order = vec![0; places.len()];
+    for (row, &place) in places.iter().enumerate() {
+        let start = &mut starts[usize::from(place)];
+        order[*start as usize] = row as u32;
+        *start += 1;
+    }
+    order
+}
+
+/// How many of the ascending thresholds, a power of two less one of them, are below each value.
+///
+/// Half of all guesses would be wrong: no branches, and a search for several values at a time.
+fn ranks<const N: usize>(thresholds: &[f64], values: [f64; N]) -> [usize; N] {
+    let mut below = [0; N];
+    let mut step = thresholds.len().div_ceil(2);
+    while step > 0 {
+        for (below, &x) in below.iter_mut().zip(&values) {
+            *below += select_unpredictable(thresholds[*below + step - 1] < x, step, 0);
+        }
+        step /= 2;
+    }
+    below
 }
 
 /// The thresholds of each feature over all trees, ascending, each once.
@@ -148,21 +277,31 @@ mod tests {
     #[test]
     fn ranks_decide_as_values_do() {
         let mut stream = Seed::new(4).stream("trees", 0);
-        let trees: Vec<Tree> = (0..40).map(|i| tree(&mut stream, 3 * i, 3, 7)).collect();
-        let walk = Walk::of(&trees, 3).unwrap();
-        // On thresholds, beside them by the last bit, and far away; 37 rows leave some walkers without one.
-        let mut value = || {
-            let near = stream.below(9) as f64 - 4.0;
-            [near, near.next_up(), near.next_down(), -0.0, 1e300, -1e300][stream.below(6)]
-        };
-        let rows: Vec<f64> = (0..37 * 3).map(|_| value()).collect();
-        let ranks = walk.ranks(&rows);
-        let rows: Vec<&[f64]> = rows.chunks_exact(3).collect();
-        for (i, tree) in trees.iter().enumerate() {
-            let (mut found, mut expected) = (vec![0; 37], vec![0; 37]);
-            walk.find_leaves(i, &ranks, &mut found);
-            tree.find_leaves(&rows, &mut expected);
-            assert_eq!(found, expected, "tree {i}");
+        // Few thresholds, so that all tops are large, and more than a byte can number.
+        for (d, n_thresholds) in [(3, 200), (3, 1 << 40), (1, 1 << 40)] {
+            let sizes = (0..40).map(|i| 3 * i).chain([255, 256, 700, 3000]);
+            let trees: Vec<Tree> =
+                sizes.map(|size| tree(&mut stream, size, d, n_thresholds)).collect();
+            let walk = Walk::of(&trees, d).unwrap();
+            let sizes: Vec<usize> = walk.trees.iter().map(|ways| ways.top.n_splits()).collect();
+            assert!(sizes[..40].iter().zip(0..).all(|(&size, i)| size <= 3 * i / 4 + 1));
+            assert_eq!(sizes[42] == top::TOP_SPLITS, n_thresholds == 200);
+            // On thresholds, beside them by the last bit, and far away; numbers of rows that fill no group.
+            let mut value = || {
+                let near = stream.below(n_thresholds + 2) as f64 - 4.0;
+                [near, near.next_up(), near.next_down(), -0.0, 1e300, -1e300][stream.below(6)]
+            };
+            for n_rows in [0, 1, 37, 777] {
+                let rows: Vec<f64> = (0..n_rows * d).map(|_| value()).collect();
+                let ranks = walk.ranks(&rows);
+                let rows: Vec<&[f64]> = rows.chunks_exact(d).collect();
+                for (i, tree) in trees.iter().enumerate() {
+                    let (mut found, mut expected) = (vec![0; n_rows], vec![0; n_rows]);
+                    walk.find_leaves(i, &ranks, &mut found);
+                    tree.find_leaves(&rows, &mut expected);
+                    assert_eq!(found, expected, "tree {i}");
+                }
+            }
         }
     }
 
