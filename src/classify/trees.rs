@@ -19,8 +19,6 @@ pub struct Trees {
     pub(crate) outputs_sum_to_one: bool,
     /// The quick way through them, where there is one.
     walk: Option<Walk>,
-    /// If all leaves of all trees give 1 to one output and 0 to all others: that output, tree by tree and leaf by leaf.
-    votes: Option<Vec<Vec<u16>>>,
 }
 
 /// Tables are cut for so many tasks, if their rows are not too few or too many for one.
@@ -36,13 +34,8 @@ impl Trees {
         let sums_to_one = |leaf: &[f64]| (leaf.iter().sum::<f64>() - 1.0).abs() < 1e-12;
         let outputs_sum_to_one =
             n_outputs > 1 && trees.iter().all(|t| t.values.chunks(n_outputs).all(sums_to_one));
-        let walk = Walk::of(&trees, n_features);
-        // Votes of more trees could not be counted.
-        let votes = u16::try_from(trees.len())
-            .is_ok()
-            .then(|| trees.iter().map(|tree| votes(tree, n_outputs)).collect())
-            .flatten();
-        Self { trees, n_features, n_outputs, outputs_sum_to_one, walk, votes }
+        let walk = Walk::of(&trees, n_features, n_outputs);
+        Self { trees, n_features, n_outputs, outputs_sum_to_one, walk }
     }
 
     /// The trees, in the order in which they were drawn.
@@ -108,18 +101,13 @@ impl Trees {
     fn add_block(&self, block: &[f64], out: &mut [f64]) {
         let k = self.n_outputs;
         let rows = self.enter(block);
-        let mut leaves = vec![0; block.len() / self.n_features];
-        if let Some(votes) = &self.votes {
-            let mut counts = vec![0u16; out.len()];
-            for (t, votes) in votes.iter().enumerate() {
-                self.find_leaves(t, &rows, &mut leaves);
-                for (counts, &leaf) in counts.chunks_exact_mut(k).zip(&leaves) {
-                    counts[usize::from(votes[leaf as usize])] += 1;
-                }
-            }
+        if let (Some(walk), Rows::Ranks(ranks)) = (&self.walk, &rows)
+            && let Some(counts) = walk.count_votes(ranks, k)
+        {
             out.iter_mut().zip(counts).for_each(|(out, count)| *out += f64::from(count));
             return;
         }
+        let mut leaves = vec![0; block.len() / self.n_features];
         for (t, tree) in self.trees.iter().enumerate() {
             self.find_leaves(t, &rows, &mut leaves);
             match k {
@@ -155,16 +143,6 @@ impl Trees {
             (None, Rows::Ranks(_)) => {}
         }
     }
-}
-
-/// The one output that each leaf of a tree votes for, if every leaf of it does so.
-fn votes(tree: &Tree, n_outputs: usize) -> Option<Vec<u16>> {
-    let vote = |leaf: &[f64]| {
-        let output = leaf.iter().position(|&v| v == 1.0)?;
-        let others_are_zero = leaf.iter().filter(|&&v| v != 0.0).count() == 1;
-        u16::try_from(output).ok().filter(|_| others_are_zero)
-    };
-    tree.values.chunks_exact(n_outputs).map(vote).collect()
 }
 
 /// Adds the `K` outputs of each row's leaf.

@@ -55,6 +55,8 @@ pub(crate) struct Walk {
     /// Per feature and rank among `thresholds`: the rank among those of the tops.
     top_ranks: Vec<Vec<u8>>,
     trees: Vec<Ways>,
+    /// If all leaves of all trees give 1 to one output and 0 to all others: that output, tree by tree and step by step.
+    votes: Option<Vec<Vec<u16>>>,
 }
 
 /// Rows as the ranks of their values.
@@ -69,7 +71,7 @@ pub(crate) struct Ranks {
 
 impl Walk {
     /// The ways of trees over `n_features`; `None` where thresholds or features are too many to be numbered.
-    pub fn of(trees: &[Tree], n_features: usize) -> Option<Self> {
+    pub fn of(trees: &[Tree], n_features: usize, n_outputs: usize) -> Option<Self> {
         let mut thresholds = thresholds(trees, n_features);
         let most = thresholds.iter().map(Vec::len).max().unwrap_or(0);
         if n_features > usize::from(u16::MAX) || most >= usize::from(NEVER) {
@@ -85,8 +87,10 @@ impl Walk {
             thresholds.resize((thresholds.len() + 1).next_power_of_two() - 1, f64::INFINITY);
         }
         let ways = |(tree, top): (_, &Vec<bool>)| Ways::of(tree, top, &thresholds, &top_ranks);
-        let trees = trees.par_iter().zip(&tops).map(ways).collect();
-        Some(Self { thresholds, top_ranks, trees })
+        let ways: Vec<Ways> = trees.par_iter().zip(&tops).map(ways).collect();
+        let votes =
+            trees.iter().zip(&ways).map(|(tree, ways)| ways.votes(tree, n_outputs)).collect();
+        Some(Self { thresholds, top_ranks, trees: ways, votes })
     }
 
     /// The ranks of rows that stand one after the other, feature by feature for some rows at a time, so that its
@@ -121,7 +125,20 @@ impl Walk {
 
     /// Writes the number of the leaf of a tree that each row falls into.
     pub fn find_leaves(&self, tree: usize, ranks: &Ranks, leaves: &mut [u32]) {
-        self.trees[tree].find_leaves(ranks, leaves);
+        self.trees[tree].find(ranks, &self.trees[tree].leaves, leaves);
+    }
+
+    /// How often the trees vote for each of `n_outputs`, row by row; `None` if not all leaves are votes.
+    pub fn count_votes(&self, ranks: &Ranks, n_outputs: usize) -> Option<Vec<u32>> {
+        let mut counts = vec![0; ranks.n_rows * n_outputs];
+        let mut found = vec![0; ranks.n_rows];
+        for (ways, votes) in self.trees.iter().zip(self.votes.as_ref()?) {
+            ways.find(ranks, votes, &mut found);
+            for (counts, &vote) in counts.chunks_exact_mut(n_outputs).zip(&found) {
+                counts[usize::from(vote)] += 1;
+            }
+        }
+        Some(counts)
     }
 }
 
@@ -161,18 +178,33 @@ impl Ways {
         }
     }
 
-    fn find_leaves(&self, ranks: &Ranks, leaves: &mut [u32]) {
+    /// The one output that each leaf votes for, step by step, if every leaf does so.
+    fn votes(&self, tree: &Tree, n_outputs: usize) -> Option<Vec<u16>> {
+        let vote = |(step, &leaf): (&Step, &u32)| {
+            if step.rank != NEVER {
+                return Some(0);
+            }
+            let values = tree.leaf_values(leaf as usize, n_outputs);
+            let output = values.iter().position(|&v| v == 1.0)?;
+            let others_are_zero = values.iter().filter(|&&v| v != 0.0).count() == 1;
+            u16::try_from(output).ok().filter(|_| others_are_zero)
+        };
+        self.steps.iter().zip(&self.leaves).map(vote).collect()
+    }
+
+    /// Writes what `of_step` says of the leaf that each row falls into.
+    fn find<T: Copy>(&self, ranks: &Ranks, of_step: &[T], found: &mut [T]) {
         let d = ranks.n_features;
         let places = self.top.places(&ranks.columns, ranks.rows.len() / d);
         let start = |place: u8| self.starts[usize::from(place)];
         if self.steps.len() < LARGE_TREE {
             let places = places.as_chunks::<WALKERS>().0;
             let groups = ranks.rows.chunks_exact(WALKERS * d).zip(places);
-            for ((rows, places), leaves) in groups.zip(leaves.chunks_mut(WALKERS)) {
+            for ((rows, places), found) in groups.zip(found.chunks_mut(WALKERS)) {
                 let mut rows = rows.chunks_exact(d);
                 let rows = std::array::from_fn(|_| rows.next().unwrap_or_default());
-                let found = self.walk(rows, std::array::from_fn(|w| start(places[w])));
-                leaves.iter_mut().zip(found).for_each(|(leaf, found)| *leaf = found);
+                let ends = self.walk(rows, std::array::from_fn(|w| start(places[w])));
+                found.iter_mut().zip(ends).for_each(|(found, at)| *found = of_step[at as usize]);
             }
             return;
         }
@@ -180,12 +212,13 @@ impl Ways {
             // A group that is not full is filled up with its last row.
             let row = |w: usize| group[w.min(group.len() - 1)] as usize;
             let rows = std::array::from_fn(|w| &ranks.rows[row(w) * d..(row(w) + 1) * d]);
-            let found = self.walk(rows, std::array::from_fn(|w| start(places[row(w)])));
-            group.iter().zip(found).for_each(|(&row, found)| leaves[row as usize] = found);
+            let ends = self.walk(rows, std::array::from_fn(|w| start(places[row(w)])));
+            let ends = group.iter().zip(ends);
+            ends.for_each(|(&row, at)| found[row as usize] = of_step[at as usize]);
         }
     }
 
-    /// The leaves that rows come to from where they are.
+    /// Takes rows from where they are to their leaves.
     #[inline(always)]
     fn walk(&self, rows: [&[u16]; WALKERS], mut at: [u32; WALKERS]) -> [u32; WALKERS] {
         let steps = &self.steps[..];
@@ -197,7 +230,7 @@ impl Ways {
                 }
             }
             if at.iter().all(|&at| steps[at as usize].rank == NEVER) {
-                return std::array::from_fn(|w| self.leaves[at[w] as usize]);
+                return at;
             }
         }
     }
@@ -229,7 +262,8 @@ fn ranks<const N: usize>(thresholds: &[f64], values: [f64; N]) -> [usize; N] {
     let mut step = thresholds.len().div_ceil(2);
     while step > 0 {
         for (below, &x) in below.iter_mut().zip(&values) {
-            *below += select_unpredictable(thresholds[*below + step - 1] < x, step, 0);
+            let more = *below + step;
+            *below = select_unpredictable(thresholds[more - 1] < x, more, *below);
         }
         step /= 2;
     }
@@ -282,7 +316,7 @@ mod tests {
             let sizes = (0..40).map(|i| 3 * i).chain([255, 256, 700, 3000]);
             let trees: Vec<Tree> =
                 sizes.map(|size| tree(&mut stream, size, d, n_thresholds)).collect();
-            let walk = Walk::of(&trees, d).unwrap();
+            let walk = Walk::of(&trees, d, 1).unwrap();
             let sizes: Vec<usize> = walk.trees.iter().map(|ways| ways.top.n_splits()).collect();
             assert!(sizes[..40].iter().zip(0..).all(|(&size, i)| size <= 3 * i / 4 + 1));
             assert_eq!(sizes[42] == top::TOP_SPLITS, n_thresholds == 200);
@@ -306,10 +340,38 @@ mod tests {
     }
 
     #[test]
+    fn votes_are_counted_as_outputs_are_added() {
+        let mut stream = Seed::new(5).stream("trees", 0);
+        let mut trees: Vec<Tree> = (0..9).map(|i| tree(&mut stream, 300 * i, 2, 50)).collect();
+        for tree in &mut trees {
+            let votes: Vec<usize> = (0..tree.n_leaves()).map(|_| stream.below(3)).collect();
+            let one_hot = |vote| (0..3).map(move |output| f64::from(u8::from(output == vote)));
+            tree.values = votes.into_iter().flat_map(one_hot).collect();
+        }
+        let values: Vec<f64> = (0..333 * 2).map(|_| stream.below(60) as f64 - 5.0).collect();
+        let rows: Vec<&[f64]> = values.chunks_exact(2).collect();
+        let (mut sums, mut leaves) = (vec![0.0; 333 * 3], vec![0; 333]);
+        for tree in &trees {
+            tree.find_leaves(&rows, &mut leaves);
+            for (sums, &leaf) in sums.chunks_exact_mut(3).zip(&leaves) {
+                sums.iter_mut().zip(tree.leaf_values(leaf as usize, 3)).for_each(|(s, v)| *s += v);
+            }
+        }
+        let counted = |trees: &[Tree]| {
+            let walk = Walk::of(trees, 2, 3).unwrap();
+            walk.count_votes(&walk.ranks(&values), 3)
+        };
+        let counts = counted(&trees).unwrap();
+        assert_eq!(counts.into_iter().map(f64::from).collect::<Vec<_>>(), sums);
+        trees[4].values[0] = 0.5;
+        assert!(counted(&trees).is_none());
+    }
+
+    #[test]
     fn too_many_thresholds_are_not_ranked() {
         let mut stream = Seed::new(1).stream("trees", 0);
         let trees: Vec<Tree> = (0..4).map(|_| tree(&mut stream, 40_000, 1, 1 << 40)).collect();
-        assert!(Walk::of(&trees[..1], 1).is_some());
-        assert!(Walk::of(&trees, 1).is_none());
+        assert!(Walk::of(&trees[..1], 1, 1).is_some());
+        assert!(Walk::of(&trees, 1, 1).is_none());
     }
 }
