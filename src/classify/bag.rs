@@ -124,7 +124,7 @@ fn mean_importances<'a>(trees: impl Iterator<Item = &'a Vec<f64>>, d: usize) -> 
 }
 
 /// Rows whose trees are asked together; a multiple of 64, the bits of a word of `unseen`.
-const BLOCK_ROWS: usize = 4096;
+const BLOCK_ROWS: usize = 1024;
 
 /// The mean outputs of the trees that have not seen a row, in the table's order.
 fn unseen_outputs(
