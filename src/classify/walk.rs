@@ -7,21 +7,26 @@
 //! other, many rows per instruction. Then rows walk on side by side. Those that left the top of a large tree at the
 //! same place do so together: what is left of the tree there is small enough to stay in the first-level cache.
 
+mod thresholds;
 mod top;
 
-use std::hint::select_unpredictable;
+use std::array;
+use std::hint::black_box;
 
 use rayon::prelude::*;
 
+use self::thresholds::Thresholds;
 use self::top::{LANES, Top, tops};
 use super::tree::{Kind, Tree};
 
 /// Rows that walk side by side: about as many as there are steps in the time of one row's step.
 const WALKERS: usize = 8;
 /// Steps between two looks at whether all have arrived: a look costs more than some steps on the spot.
-const STRIDE: usize = 4;
+const STRIDE: usize = 8;
 /// No rank exceeds it: the mark of a leaf.
 const NEVER: u16 = u16::MAX;
+/// Steps in a line of the cache.
+const STEPS_PER_LINE: usize = 64 / size_of::<Step>();
 /// Trees of fewer nodes stay in the first-level cache whole.
 const LARGE_TREE: usize = 2048;
 
@@ -45,13 +50,15 @@ struct Ways {
     steps: Vec<Step>,
     /// Number of the leaf, from left to right, that a step is; 0 for a split.
     leaves: Vec<u32>,
+    /// Steps of the longest way.
+    longest: usize,
 }
 
 /// The ways through all trees of a forest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Walk {
-    /// Per feature: the thresholds of all trees, ascending, each once, then infinity up to a power of two less one.
-    thresholds: Vec<Vec<f64>>,
+    /// Per feature, those of all trees.
+    thresholds: Vec<Thresholds>,
     /// Per feature and rank among `thresholds`: the rank among those of the tops.
     top_ranks: Vec<Vec<u8>>,
     trees: Vec<Ways>,
@@ -72,7 +79,7 @@ pub(crate) struct Ranks {
 impl Walk {
     /// The ways of trees over `n_features`; `None` where thresholds or features are too many to be numbered.
     pub fn of(trees: &[Tree], n_features: usize, n_outputs: usize) -> Option<Self> {
-        let mut thresholds = thresholds(trees, n_features);
+        let thresholds = thresholds(trees, n_features);
         let most = thresholds.iter().map(Vec::len).max().unwrap_or(0);
         if n_features > usize::from(u16::MAX) || most >= usize::from(NEVER) {
             return None;
@@ -83,9 +90,7 @@ impl Walk {
             std::iter::once(0).chain(all.iter().map(below)).collect()
         });
         let top_ranks: Vec<Vec<u8>> = top_ranks.collect();
-        for thresholds in &mut thresholds {
-            thresholds.resize((thresholds.len() + 1).next_power_of_two() - 1, f64::INFINITY);
-        }
+        let thresholds: Vec<Thresholds> = thresholds.into_iter().map(Thresholds::new).collect();
         let ways = |(tree, top): (_, &Vec<bool>)| Ways::of(tree, top, &thresholds, &top_ranks);
         let ways: Vec<Ways> = trees.par_iter().zip(&tops).map(ways).collect();
         let votes =
@@ -106,8 +111,8 @@ impl Walk {
             for (feature, thresholds) in self.thresholds.iter().enumerate() {
                 for first in (start..end).step_by(WALKERS) {
                     // Where rows are missing the last one is ranked again.
-                    let group: [usize; WALKERS] = std::array::from_fn(|w| (first + w).min(end - 1));
-                    let ranks = ranks(thresholds, group.map(|row| values[row * d + feature]));
+                    let group: [usize; WALKERS] = array::from_fn(|w| (first + w).min(end - 1));
+                    let ranks = thresholds.ranks(group.map(|row| values[row * d + feature]));
                     for (row, rank) in group.into_iter().zip(ranks) {
                         rows[row * d + feature] = rank as u16;
                         columns[feature * length + row] = self.top_ranks[feature][rank];
@@ -143,24 +148,29 @@ impl Walk {
 }
 
 impl Ways {
-    fn of(tree: &Tree, inside: &[bool], thresholds: &[Vec<f64>], top_ranks: &[Vec<u8>]) -> Self {
-        let rank = |feature: usize, threshold| ranks(&thresholds[feature], [threshold])[0];
+    fn of(tree: &Tree, inside: &[bool], thresholds: &[Thresholds], top_ranks: &[Vec<u8>]) -> Self {
+        let rank = |feature: usize, threshold| thresholds[feature].ranks([threshold])[0];
         let top_rank = |feature: usize, threshold| top_ranks[feature][rank(feature, threshold)];
         let (top, exits) = Top::of(tree, inside, top_rank);
-        let mut ways = Self { top, starts: Box::new([0; 256]), steps: vec![], leaves: vec![] };
+        let (steps, leaves) = (Vec::new(), Vec::new());
+        let mut ways = Self { top, starts: Box::new([0; 256]), steps, leaves, longest: 0 };
         for (place, node) in exits {
             ways.starts[usize::from(place)] = ways.steps.len() as u32;
-            ways.append(tree, node, &rank);
+            let depth = ways.append(tree, node, &rank);
+            ways.longest = ways.longest.max(depth);
         }
         ways
     }
 
-    /// Appends what is below a node, level by level.
-    fn append(&mut self, tree: &Tree, root: usize, rank: &impl Fn(usize, f64) -> usize) {
+    /// Appends what is below a node, level by level; returns the number of levels below it.
+    fn append(&mut self, tree: &Tree, root: usize, rank: &impl Fn(usize, f64) -> usize) -> usize {
         let first = self.steps.len();
         let mut nodes = vec![root];
-        let mut next = 0;
+        let (mut next, mut depth, mut end_of_level) = (0, 0, 1);
         while next < nodes.len() {
+            if next == end_of_level {
+                (depth, end_of_level) = (depth + 1, nodes.len());
+            }
             let (step, leaf) = match tree.kind(nodes[next]) {
                 Kind::Leaf(leaf) => {
                     (Step { rank: NEVER, feature: 0, child: (first + next) as u32 }, leaf)
@@ -176,6 +186,7 @@ impl Ways {
             self.leaves.push(leaf as u32);
             next += 1;
         }
+        depth
     }
 
     /// The one output that each leaf votes for, step by step, if every leaf does so.
@@ -196,40 +207,54 @@ impl Ways {
     fn find<T: Copy>(&self, ranks: &Ranks, of_step: &[T], found: &mut [T]) {
         let d = ranks.n_features;
         let places = self.top.places(&ranks.columns, ranks.rows.len() / d);
-        let start = |place: u8| self.starts[usize::from(place)];
-        if self.steps.len() < LARGE_TREE {
-            let places = places.as_chunks::<WALKERS>().0;
-            let groups = ranks.rows.chunks_exact(WALKERS * d).zip(places);
-            for ((rows, places), found) in groups.zip(found.chunks_mut(WALKERS)) {
-                let mut rows = rows.chunks_exact(d);
-                let rows = std::array::from_fn(|_| rows.next().unwrap_or_default());
-                let ends = self.walk(rows, std::array::from_fn(|w| start(places[w])));
-                found.iter_mut().zip(ends).for_each(|(found, at)| *found = of_step[at as usize]);
-            }
-            return;
-        }
-        for group in sorted(&places[..ranks.n_rows]).chunks(WALKERS) {
+        let start = |row: u32| self.starts[usize::from(places[row as usize])];
+        let on_their_way = if self.steps.len() < LARGE_TREE {
+            self.below_the_top(&places, of_step, found)
+        } else {
+            // Read in order, the tree comes into the cache several times as fast as step by step.
+            black_box(self.steps.iter().step_by(STEPS_PER_LINE).fold(0, |all, s| all ^ s.rank));
+            sorted(&places[..ranks.n_rows])
+        };
+        for group in on_their_way.chunks(WALKERS) {
             // A group that is not full is filled up with its last row.
-            let row = |w: usize| group[w.min(group.len() - 1)] as usize;
-            let rows = std::array::from_fn(|w| &ranks.rows[row(w) * d..(row(w) + 1) * d]);
-            let ends = self.walk(rows, std::array::from_fn(|w| start(places[row(w)])));
-            let ends = group.iter().zip(ends);
-            ends.for_each(|(&row, at)| found[row as usize] = of_step[at as usize]);
+            let group: [u32; WALKERS] = array::from_fn(|w| group[w.min(group.len() - 1)]);
+            let rows = group.map(|row| &ranks.rows[row as usize * d..][..d]);
+            let ends = self.walk(rows, group.map(start));
+            let ends = group.into_iter().zip(ends);
+            ends.for_each(|(row, at)| found[row as usize] = of_step[at as usize]);
         }
+    }
+
+    /// The rows that did not leave the top for a leaf: few, where trees are small. For the others the leaf is written.
+    fn below_the_top<T: Copy>(&self, places: &[u8], of_step: &[T], found: &mut [T]) -> Vec<u32> {
+        let mut rows = vec![0; found.len()];
+        let mut n_rows = 0;
+        for ((row, found), &place) in (0..).zip(found).zip(places) {
+            let at = self.starts[usize::from(place)] as usize;
+            *found = of_step[at];
+            // Written in any case: no branch to guess.
+            rows[n_rows] = row;
+            n_rows += usize::from(self.steps[at].rank != NEVER);
+        }
+        rows.truncate(n_rows);
+        rows
     }
 
     /// Takes rows from where they are to their leaves.
     #[inline(always)]
     fn walk(&self, rows: [&[u16]; WALKERS], mut at: [u32; WALKERS]) -> [u32; WALKERS] {
         let steps = &self.steps[..];
+        let mut left = self.longest;
         loop {
-            for _ in 0..STRIDE {
+            let stride = left.min(STRIDE);
+            for _ in 0..stride {
                 for (at, row) in at.iter_mut().zip(&rows) {
                     let Step { rank, feature, child } = steps[*at as usize];
                     *at = child + u32::from(row[usize::from(feature)] > rank);
                 }
             }
-            if at.iter().all(|&at| steps[at as usize].rank == NEVER) {
+            left -= stride;
+            if left == 0 || at.iter().all(|&at| steps[at as usize].rank == NEVER) {
                 return at;
             }
         }
@@ -252,22 +277,6 @@ fn sorted(places: &[u8]) -> Vec<u32> {
         *start += 1;
     }
     order
-}
-
-/// How many of the ascending thresholds, a power of two less one of them, are below each value.
-///
-/// Half of all guesses would be wrong: no branches, and a search for several values at a time.
-fn ranks<const N: usize>(thresholds: &[f64], values: [f64; N]) -> [usize; N] {
-    let mut below = [0; N];
-    let mut step = thresholds.len().div_ceil(2);
-    while step > 0 {
-        for (below, &x) in below.iter_mut().zip(&values) {
-            let more = *below + step;
-            *below = select_unpredictable(thresholds[more - 1] < x, more, *below);
-        }
-        step /= 2;
-    }
-    below
 }
 
 /// The thresholds of each feature over all trees, ascending, each once.
@@ -318,7 +327,7 @@ mod tests {
                 sizes.map(|size| tree(&mut stream, size, d, n_thresholds)).collect();
             let walk = Walk::of(&trees, d, 1).unwrap();
             let sizes: Vec<usize> = walk.trees.iter().map(|ways| ways.top.n_splits()).collect();
-            assert!(sizes[..40].iter().zip(0..).all(|(&size, i)| size <= 3 * i / 4 + 1));
+            assert!(sizes[..40].iter().zip(0..).all(|(&size, i)| size <= 3 * i / 2 + 1));
             assert_eq!(sizes[42] == top::TOP_SPLITS, n_thresholds == 200);
             // On thresholds, beside them by the last bit, and far away; numbers of rows that fill no group.
             let mut value = || {

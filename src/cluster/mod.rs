@@ -19,6 +19,7 @@ pub use choose_k::{Candidate, ChoiceOfK, Gap, choose_k, gap};
 pub use density::{Dbscan, DbscanParams, Optics, OpticsParams};
 pub use dip::dip;
 pub use hdbscan::{Hdbscan, HdbscanParams};
+pub(crate) use kmeans::SortedTable;
 pub use kmeans::{Init, KMeans, KMeansParams};
 pub use lasso::{Lasso, Polygon};
 pub use mixture::{GaussianMixture, GaussianMixtureParams};

@@ -16,5 +16,5 @@ pub use explained::{Explained, ExplainedVariance, StopRules, r_squared_on_map};
 pub(crate) use moments::Moments;
 pub use pca::{Pca, PcaParams};
 pub(crate) use pca::{first_component, not_finite, symmetric_eigen};
-pub(crate) use plane::nearest_on_map;
+pub(crate) use plane::{MOST_AXES, nearest_on_map};
 pub use procrustes::{Procrustes, procrustes};

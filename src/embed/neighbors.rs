@@ -201,6 +201,22 @@ impl Neighbors {
         })
     }
 
+    /// The nearest `k` of each row of `matrix`, which these must be the neighbours of.
+    pub(super) fn nearest_of(&self, matrix: ArrayView2<'_, f64>, k: usize) -> Result<Self> {
+        if self.n_rows() != matrix.nrows() {
+            let (found, wanted) = (self.n_rows(), matrix.nrows());
+            return Err(Error::data(format!("neighbours of {found} rows, the table has {wanted}")));
+        }
+        let near = self.nearest(k)?;
+        let stranger = near.indices.indexed_iter().find(|(_, i)| **i as usize >= matrix.nrows());
+        if let Some(((row, _), index)) = stranger {
+            let (rows, row) = (matrix.nrows(), row + 1);
+            let message = format!("neighbour {index}, counted from 0, of a table of {rows} rows");
+            return Err(Error::data(message).at_row(row));
+        }
+        Ok(near)
+    }
+
     fn from_hits(hits: &[Vec<Hit>], k: usize, metric: Metric) -> Self {
         let mut indices = Array2::zeros((hits.len(), k));
         let mut distances = Array2::zeros((hits.len(), k));

@@ -1,6 +1,8 @@
 //! Points of a map enter; the nearest others of each leave, exactly, without comparing all with all.
 
-use ndarray::{Array2, ArrayView2};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 /// Points that are compared one by one.
@@ -8,12 +10,25 @@ const LEAF: usize = 12;
 /// Queries per task; queries of a task lie side by side on the map.
 const TASK: usize = 256;
 
+/// A map has at most so many columns.
+pub(crate) const MOST_AXES: usize = 64;
+
 /// For each row of `points`, the `k` nearest other rows, in no particular order; the smaller index among equally
-/// near ones. Shape `(n_rows, k)`, k at most n - 1. Meant for maps: the work grows fast with the columns.
+/// near ones. Shape `(n_rows, k)`, k at most n - 1. Meant for maps, of at most [`MOST_AXES`] columns.
 pub(crate) fn nearest_on_map(points: ArrayView2<'_, f64>, k: usize) -> Array2<u32> {
+    // Columns are filled up with zeros to the next width that is compiled, which changes no distance.
+    match points.ncols() {
+        ..=2 => nearest_in::<2>(points, k),
+        3..=4 => nearest_in::<4>(points, k),
+        5..=16 => nearest_in::<16>(points, k),
+        _ => nearest_in::<MOST_AXES>(points, k),
+    }
+}
+
+fn nearest_in<const D: usize>(points: ArrayView2<'_, f64>, k: usize) -> Array2<u32> {
     let n = points.nrows();
     let k = k.min(n.saturating_sub(1));
-    let tree = Tree::new(points);
+    let tree = Tree::<D>::new(points);
     let found: Vec<Vec<u32>> = (0..n.div_ceil(TASK))
         .into_par_iter()
         .map(|task| {
@@ -35,43 +50,42 @@ pub(crate) fn nearest_on_map(points: ArrayView2<'_, f64>, k: usize) -> Array2<u3
 }
 
 /// Halves, quarters, ... of the points, apart along the column in which they spread most.
-struct Tree {
-    n_columns: usize,
+struct Tree<const D: usize> {
     /// The points in the order of the leaves, and the rows they come from.
-    points: Vec<f64>,
+    points: Vec<[f64; D]>,
     order: Vec<u32>,
-    /// Lowest corner, then highest corner, of every part; those of part i are parts 2 i and 2 i + 1.
-    boxes: Vec<f64>,
+    /// Lowest and highest corner of every part; those of part i are parts 2 i and 2 i + 1.
+    boxes: Vec<[[f64; D]; 2]>,
 }
 
-impl Tree {
+impl<const D: usize> Tree<D> {
     fn new(points: ArrayView2<'_, f64>) -> Self {
-        let (n, d) = points.dim();
-        let mut order: Vec<u32> = (0..n as u32).collect();
+        let filled = |row: ArrayView1<'_, f64>| {
+            let mut point = [0.0; D];
+            point.iter_mut().zip(row).for_each(|(x, &value)| *x = value);
+            point
+        };
+        let points: Vec<[f64; D]> = points.outer_iter().map(filled).collect();
+        let mut order: Vec<u32> = (0..points.len() as u32).collect();
         let mut boxes = Vec::new();
-        split(points, &mut order, 1, &mut boxes);
-        let mut sorted = Vec::with_capacity(n * d);
-        order.iter().for_each(|&i| sorted.extend(points.row(i as usize)));
-        Self { n_columns: d, points: sorted, order, boxes }
+        split(&points, &mut order, 1, &mut boxes);
+        let points = order.iter().map(|&i| points[i as usize]).collect();
+        Self { points, order, boxes }
     }
 
-    fn point(&self, place: usize) -> &[f64] {
-        &self.points[place * self.n_columns..][..self.n_columns]
-    }
-
-    fn search(&self, part: usize, range: std::ops::Range<usize>, near: &mut Nearest) {
+    fn search(&self, part: usize, range: Range<usize>, near: &mut Nearest) {
+        let query = &self.points[near.query];
         if range.len() <= LEAF {
             let own = near.query;
-            let query = self.point(own);
             for place in range.filter(|&place| place != own) {
-                let gaps = self.point(place).iter().zip(query).map(|(a, b)| (a - b) * (a - b));
+                let gaps = self.points[place].iter().zip(query).map(|(a, b)| (a - b) * (a - b));
                 near.offer((gaps.sum::<f64>().to_bits(), self.order[place]));
             }
             return;
         }
         let middle = range.start + range.len() / 2;
         let halves = [(2 * part, range.start..middle), (2 * part + 1, middle..range.end)];
-        let gap = halves.each_ref().map(|half| self.gap(half.0, near.query));
+        let gap = halves.each_ref().map(|half| self.gap(half.0, query));
         let nearer = usize::from(gap[1] < gap[0]);
         for half in [nearer, 1 - nearer] {
             if near.may_gain(gap[half]) {
@@ -82,32 +96,36 @@ impl Tree {
     }
 
     /// Squared distance of a point to a part's box.
-    fn gap(&self, part: usize, query: usize) -> f64 {
-        let d = self.n_columns;
-        let (low, high) = self.boxes[2 * d * part..][..2 * d].split_at(d);
-        let point = self.point(query).iter();
-        let outside = point.zip(low).zip(high).map(|((x, low), high)| x - x.clamp(*low, *high));
+    fn gap(&self, part: usize, point: &[f64; D]) -> f64 {
+        let [low, high] = &self.boxes[part];
+        let corners = point.iter().zip(low.iter().zip(high));
+        let outside = corners.map(|(x, (low, high))| x - x.max(*low).min(*high));
         outside.map(|gap| gap * gap).sum()
     }
 }
 
-fn split(points: ArrayView2<'_, f64>, order: &mut [u32], part: usize, boxes: &mut Vec<f64>) {
-    let bound = |of: fn(f64, f64) -> f64, start: f64| -> Vec<f64> {
-        let column = |c: usize| order.iter().map(|&i| points[[i as usize, c]]).fold(start, of);
-        (0..points.ncols()).map(column).collect()
-    };
-    let (low, high) = (bound(f64::min, f64::INFINITY), bound(f64::max, f64::NEG_INFINITY));
-    let spread = |c: usize| high[c] - low[c];
-    let widest = (1..low.len()).fold(0, |w, c| if spread(c) > spread(w) { c } else { w });
-    let corners = [low, high].concat();
-    let start = part * corners.len();
-    if boxes.len() < start + corners.len() {
-        boxes.resize(start + corners.len(), 0.0);
+fn split<const D: usize>(
+    points: &[[f64; D]],
+    order: &mut [u32],
+    part: usize,
+    boxes: &mut Vec<[[f64; D]; 2]>,
+) {
+    let (mut low, mut high) = ([f64::INFINITY; D], [f64::NEG_INFINITY; D]);
+    for &i in order.iter() {
+        for (d, &value) in points[i as usize].iter().enumerate() {
+            low[d] = low[d].min(value);
+            high[d] = high[d].max(value);
+        }
     }
-    boxes[start..][..corners.len()].copy_from_slice(&corners);
+    let spread = |d: usize| high[d] - low[d];
+    let widest = (1..D).fold(0, |w, d| if spread(d) > spread(w) { d } else { w });
+    if boxes.len() <= part {
+        boxes.resize(part + 1, [[0.0; D]; 2]);
+    }
+    boxes[part] = [low, high];
     if order.len() > LEAF {
         let middle = order.len() / 2;
-        let value = |i: &u32| points[[*i as usize, widest]];
+        let value = |i: &u32| points[*i as usize][widest];
         order.select_nth_unstable_by(middle, |a, b| value(a).total_cmp(&value(b)).then(a.cmp(b)));
         let (left, right) = order.split_at_mut(middle);
         split(points, left, 2 * part, boxes);

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::neighbors::{Metric, check_finite, rows_of};
+use super::neighbors::{Metric, Neighbors, check_finite, rows_of};
 use crate::error::{Error, Result};
 use crate::kernels::nearest_rows::{Hit, nearest_rows};
 use crate::kernels::ranks::Columns;
@@ -57,13 +57,31 @@ impl Quality {
         k: usize,
         metric: Metric,
     ) -> Result<Self> {
+        Ok(Self::of_each(data, &[map], k, metric, None)?.swap_remove(0))
+    }
+
+    /// [`measure`](Self::measure) for several maps of the same data, whose side is looked at once for all of them;
+    /// `known` are the nearest rows in the data, at least `k` of each, where a search has found them already.
+    ///
+    /// # Errors
+    /// As `measure`; fewer than `k` neighbours known.
+    pub(crate) fn of_each(
+        data: ArrayView2<f64>,
+        maps: &[ArrayView2<f64>],
+        k: usize,
+        metric: Metric,
+        known: Option<&Neighbors>,
+    ) -> Result<Vec<Self>> {
         let n = data.nrows();
-        if n != map.nrows() {
-            let message = format!("{n} rows but {} on the map: compare the same rows", map.nrows());
-            return Err(Error::data(message));
-        }
         check_finite(data)?;
-        check_finite(map)?;
+        for map in maps {
+            if n != map.nrows() {
+                let rows = map.nrows();
+                let message = format!("{n} rows but {rows} on the map: compare the same rows");
+                return Err(Error::data(message));
+            }
+            check_finite(*map)?;
+        }
         // Only then is the worst possible penalty the one it is divided by.
         if k == 0 || 2 * k >= n {
             let allowed = format!("at least 1 and less than half the number of rows ({n})");
@@ -71,27 +89,42 @@ impl Quality {
         }
         let sample = (n > MOST_ROWS)
             .then(|| Seed::default().stream("quality sample", 0).sample(n, SAMPLED_ROWS));
-        let data = Space::new(data, sample.as_deref(), k, metric);
-        let map = Space::new(map, sample.as_deref(), k, Metric::Euclidean);
-        let judged = sample.as_ref().map_or(n, Vec::len);
-        let row_of = |slot: usize| sample.as_ref().map_or(slot, |rows| rows[slot]);
+        let judged: Vec<usize> = sample.clone().unwrap_or_else(|| (0..n).collect());
+        let sides = |points: &ArrayView2<f64>, metric| Side::new(*points, &judged, k, metric);
+        let data = match known {
+            Some(known) => Side::known(data, &judged, &known.nearest_of(data, k)?, metric),
+            None => sides(&data, metric),
+        };
+        let maps: Vec<Side> = maps.iter().map(|map| sides(map, Metric::Euclidean)).collect();
         // Whole numbers, so that the order of addition does not matter.
-        let [strangers, lost, kept] = (0..judged)
+        let zero = || vec![[0; 3]; maps.len()];
+        let sums = (0..judged.len())
             .into_par_iter()
             .map(|slot| {
-                let (row, here, there) = (row_of(slot), &data.hits[slot], &map.hits[slot]);
-                let kept = here.iter().filter(|hit| there.iter().any(|h| h.1 == hit.1)).count();
-                [data.penalty(row, here, there), map.penalty(row, there, here), kept]
+                let here = &data.near[slot];
+                let strangers: Vec<_> =
+                    maps.iter().map(|map| without(&map.near[slot], here)).collect();
+                let penalties = data.penalties(judged[slot], &strangers);
+                let of_map = |((map, strangers), penalty): ((&Side, &Vec<u32>), usize)| {
+                    let lost = without(here, &map.near[slot]);
+                    let penalty_there = map.penalties(judged[slot], &[lost])[0];
+                    [penalty, penalty_there, k - strangers.len()]
+                };
+                maps.iter().zip(&strangers).zip(penalties).map(of_map).collect()
             })
-            .reduce(|| [0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
-        let worst = (judged * k * (2 * n - 3 * k - 1)) as f64 / 2.0;
-        Ok(Self {
+            .reduce(zero, |mut a: Vec<[usize; 3]>, b| {
+                a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
+                a
+            });
+        let worst = (judged.len() * k * (2 * n - 3 * k - 1)) as f64 / 2.0;
+        let quality = |[strangers, lost, kept]: [usize; 3]| Self {
             trustworthiness: 1.0 - strangers as f64 / worst,
             continuity: 1.0 - lost as f64 / worst,
-            neighbor_preservation: kept as f64 / (judged * k) as f64,
+            neighbor_preservation: kept as f64 / (judged.len() * k) as f64,
             n_neighbors: k,
-            sampled_rows: sample.map(|rows| rows.len()),
-        })
+            sampled_rows: sample.as_ref().map(Vec::len),
+        };
+        Ok(sums.into_iter().map(quality).collect())
     }
 }
 
@@ -119,57 +152,89 @@ pub fn neighbor_preservation(data: ArrayView2<f64>, map: ArrayView2<f64>, k: usi
     Ok(Quality::measure(data, map, k, Metric::Euclidean)?.neighbor_preservation)
 }
 
-/// The rows as one side sees them.
-struct Space {
+/// The rows as one side, the data or a map, sees them.
+struct Side {
     prepared: Array2<f64>,
     columns: Columns,
     metric: Metric,
     k: usize,
     /// The nearest others of each judged row.
-    hits: Vec<Vec<Hit>>,
+    near: Vec<Vec<u32>>,
 }
 
-impl Space {
-    fn new(matrix: ArrayView2<f64>, sample: Option<&[usize]>, k: usize, metric: Metric) -> Self {
+impl Side {
+    fn new(matrix: ArrayView2<f64>, judged: &[usize], k: usize, metric: Metric) -> Self {
         let prepared = metric.prepare(matrix);
         let rows = rows_of(&prepared);
-        let columns = Columns::new(rows, metric.gap());
-        let hits = match sample {
-            None => nearest_rows(rows, rows, k, metric.gap(), true),
-            Some(sample) => {
-                let queries = prepared.select(Axis(0), sample);
-                let hits = nearest_rows(rows, rows_of(&queries), k + 1, metric.gap(), false);
-                hits.into_iter().zip(sample).map(|(hits, &me)| without(hits, me, k)).collect()
-            }
+        let indices = |hits: Vec<Hit>| hits.into_iter().map(|hit| hit.1);
+        let near = if judged.len() == matrix.nrows() {
+            let hits = nearest_rows(rows, rows, k, metric.gap(), true);
+            hits.into_iter().map(|hits| indices(hits).collect()).collect()
+        } else {
+            let queries = prepared.select(Axis(0), judged);
+            let hits = nearest_rows(rows, rows_of(&queries), k + 1, metric.gap(), false);
+            let others = |(hits, &me): (Vec<Hit>, &usize)| {
+                indices(hits).filter(|&other| other as usize != me).take(k).collect()
+            };
+            hits.into_iter().zip(judged).map(others).collect()
         };
-        Self { prepared, columns, metric, k, hits }
+        let columns = Columns::new(rows, metric.gap());
+        Self { prepared, columns, metric, k, near }
     }
 
-    /// How far beyond the `k` nearest of this side the other side's neighbours are, in ranks.
-    fn penalty(&self, row: usize, here: &[Hit], there: &[Hit]) -> usize {
+    fn known(matrix: ArrayView2<f64>, judged: &[usize], near: &Neighbors, metric: Metric) -> Self {
+        let prepared = metric.prepare(matrix);
+        let columns = Columns::new(rows_of(&prepared), metric.gap());
+        let near_row = |&row: &usize| near.indices.row(row).to_vec();
+        let near_rows = judged.iter().map(near_row).collect();
+        Self { prepared, columns, metric, k: near.k(), near: near_rows }
+    }
+
+    /// For each list of rows that are not among the `k` nearest: how far beyond these they are, in ranks.
+    fn penalties(&self, row: usize, lists: &[Vec<u32>]) -> Vec<usize> {
         let rows = rows_of(&self.prepared);
         let query = rows.row(row);
-        let strangers: Vec<Hit> = there
-            .iter()
-            .filter(|hit| here.iter().all(|h| h.1 != hit.1))
-            .map(|&(_, j)| (self.metric.gap().between(query, rows.row(j as usize)), j))
-            .collect();
+        let gap = |j: u32| self.metric.gap().between(query, rows.row(j as usize));
+        let strangers: Vec<Hit> = lists.iter().flatten().map(|&j| (gap(j), j)).collect();
         if strangers.is_empty() {
-            return 0;
+            return vec![0; lists.len()];
         }
-        let counts = self.columns.count_nearer(query, &strangers);
         let me = (0.0, row as u32);
-        let rank = |(count, hit): (usize, &Hit)| {
+        let counts = self.columns.count_nearer(query, &strangers).into_iter().zip(&strangers);
+        let mut beyond = counts.map(|(count, hit)| {
             // The row itself was counted where it is nearer than the hit.
-            count + 1 - usize::from(me.0 < hit.0 || (me.0 == hit.0 && me.1 < hit.1))
-        };
-        counts.into_iter().zip(&strangers).map(rank).map(|rank| rank - self.k).sum()
+            let nearer = count - usize::from(me.0 < hit.0 || (me.0 == hit.0 && me.1 < hit.1));
+            nearer + 1 - self.k
+        });
+        lists.iter().map(|list| beyond.by_ref().take(list.len()).sum()).collect()
     }
 }
 
-/// The first `k` hits that are not the row itself.
-fn without(mut hits: Vec<Hit>, me: usize, k: usize) -> Vec<Hit> {
-    hits.retain(|hit| hit.1 as usize != me);
-    hits.truncate(k);
-    hits
+/// Those that are not among the others.
+fn without(rows: &[u32], others: &[u32]) -> Vec<u32> {
+    rows.iter().copied().filter(|row| !others.contains(row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_maps_and_known_neighbours_change_nothing() {
+        let mut stream = Seed::new(2).stream("quality", 0);
+        let data = Array2::from_shape_simple_fn((300, 6), || stream.normal());
+        let maps = [data.select(Axis(1), &[0, 1]), data.select(Axis(1), &[2, 5])];
+        for metric in Metric::ALL {
+            let near = Neighbors::exact(data.view(), 20, metric).unwrap();
+            let views = [maps[0].view(), maps[1].view()];
+            let each = Quality::of_each(data.view(), &views, 12, metric, Some(&near)).unwrap();
+            let alone = maps
+                .iter()
+                .map(|map| Quality::measure(data.view(), map.view(), 12, metric).unwrap());
+            assert_eq!(each, alone.collect::<Vec<_>>());
+        }
+        assert!(
+            Quality::of_each(data.view(), &[], 12, Metric::Euclidean, None).unwrap().is_empty()
+        );
+    }
 }

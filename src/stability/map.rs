@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Interval;
-use crate::embed::{nearest_on_map, procrustes};
+use crate::embed::{MOST_AXES, nearest_on_map, procrustes};
 use crate::error::{Error, Result};
 use crate::kernels::nearest_rows::{Gap, Rows};
 use crate::kernels::ranks::Columns;
@@ -76,7 +76,7 @@ impl MapStability {
     /// embedding*, 2015, eq. 7) with Q the mean overlap of K-neighbourhoods.
     ///
     /// # Errors
-    /// Fewer than two runs, fewer than four rows, or runs of differing shapes.
+    /// Fewer than two runs, fewer than four rows, runs of differing shapes or of more than 64 columns.
     ///
     /// # Determinism
     /// Counts are integers; the sampled objects depend on `seed` alone.
@@ -90,6 +90,10 @@ impl MapStability {
         }
         if let Some(run) = runs.iter().find(|run| run.nrows() != n) {
             return Err(Error::data(format!("a map of {} rows, the table has {n}", run.nrows())));
+        }
+        if let Some(run) = runs.iter().find(|run| run.ncols() > MOST_AXES) {
+            let columns = run.ncols();
+            return Err(Error::data(format!("a map of {columns} columns: at most {MOST_AXES}")));
         }
         let sampled = Seed::new(seed).stream("map stability", 0).sample(n, MAX_SAMPLED_OBJECTS);
         let scales = Scales::up_to(n / 2);

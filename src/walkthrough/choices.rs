@@ -1,6 +1,9 @@
 //! What other, equally sensible choices would have given: another k, another scale, another space, other neighbours.
 
+use std::sync::Arc;
+
 use linfa::traits::Fit;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{ClusterOn, Grouped, Recipe, UmapRuns};
@@ -74,11 +77,9 @@ impl Choices {
             choices.groups.extend(group_choice(choice.clone(), other, groups.k, groups, recipe));
         }
         if let Some(umap) = umap {
-            for n_neighbors in [recipe.n_neighbors / 2, 2 * recipe.n_neighbors] {
-                if n_neighbors >= 2 && n_neighbors < features.n_rows() {
-                    choices.map.push(map_choice(n_neighbors, features, umap, recipe)?);
-                }
-            }
+            let others: Vec<usize> = recipe.other_n_neighbors(features.n_rows()).collect();
+            let tried = others.into_par_iter().map(|n| map_choice(n, features, umap, recipe));
+            choices.map = tried.collect::<Result<_>>()?;
         }
         Ok(choices)
     }
@@ -116,7 +117,9 @@ fn map_choice(
     recipe: &Recipe,
 ) -> Result<MapChoice> {
     let seed = Seed::new(recipe.seed).child("umap choice", n_neighbors as u64).value();
-    let other = recipe.umap().n_neighbors(n_neighbors).seed(seed).fit(features)?;
+    let params =
+        recipe.umap().n_neighbors(n_neighbors).neighbors(Arc::clone(&umap.near)).seed(seed);
+    let other = params.fit(features)?;
     let (shown, other) = (umap.medoid().view(), other.coordinates().view());
     let stability = &umap.stability;
     let at_scale = stability.curve.iter().find(|point| point.k == stability.object_scale);

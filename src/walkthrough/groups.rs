@@ -1,10 +1,14 @@
 //! The groups of the walk-through: how many, found many times over, on many samples, against one population.
 
-use linfa::traits::Fit;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::{Groups, Learning, Recipe};
-use crate::cluster::{ChoiceOfK, KMeans, Null, choose_k, silhouette, single_population};
+use crate::cluster::{
+    ChoiceOfK, KMeans, Null, SortedTable, choose_k, silhouette, single_population,
+};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::seed::Seed;
@@ -66,19 +70,21 @@ impl Grouped {
             .collect();
         let runs = KMeans::params(k).n_init(1).fit_many(space, &seeds)?;
         progress.report(2, total);
-        let mut subsamples = Vec::with_capacity(recipe.subsamples);
-        for draw in 0..recipe.subsamples {
+        let sorted = SortedTable::new(space.matrix());
+        let done = AtomicUsize::new(2);
+        let subsample = |draw: u64| {
             let n_drawn = ((SUBSAMPLE * space.n_rows() as f64).ceil() as usize).max(k);
-            let rows = seed.stream("subsample", draw as u64).sample(space.n_rows(), n_drawn);
-            let groups = KMeans::params(k)
-                .n_init(SUBSAMPLE_STARTS)
-                .seed(seed.child("subsample", draw as u64).value())
-                .fit(&space.select_rows(&rows))?;
-            subsamples.push((rows, groups.labels().to_vec()));
-            progress.report(3 + draw, total);
-        }
+            let rows = seed.stream("subsample", draw).sample(space.n_rows(), n_drawn);
+            let params = KMeans::params(k).n_init(SUBSAMPLE_STARTS);
+            let groups =
+                params.seed(seed.child("subsample", draw).value()).fit_sample(&sorted, &rows)?;
+            progress.report(1 + done.fetch_add(1, Relaxed), total);
+            Ok((rows, groups.labels().to_vec()))
+        };
+        let subsamples: Result<Vec<_>> =
+            (0..recipe.subsamples as u64).into_par_iter().map(subsample).collect();
         let labels: Vec<Vec<usize>> = runs.iter().map(|run| run.labels().to_vec()).collect();
-        let stability = GroupStability::of(&labels, &subsamples)?;
+        let stability = GroupStability::of(&labels, &subsamples?)?;
         let best = runs.iter().min_by(|a, b| a.inertia().total_cmp(&b.inertia()));
         let centers = Grouping::of(space, stability.labels.clone()).centers;
         // The vote may leave a group empty that single runs found.

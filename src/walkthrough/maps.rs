@@ -1,13 +1,15 @@
 //! The maps of the walk-through: UMAP many times over, t-SNE once, and how faithful each is.
 
-use linfa::traits::Fit;
-use ndarray::Array2;
+use std::sync::Arc;
 
-use super::{Map, Recipe};
-use crate::embed::neighbors::Metric;
+use linfa::traits::Fit;
+use ndarray::{Array2, ArrayView2};
+
+use super::{Map, Recipe, Step};
+use crate::embed::neighbors::{Metric, Neighbors};
 use crate::embed::quality::Quality;
 use crate::embed::r_squared_on_map;
-use crate::embed::tsne::Tsne;
+use crate::embed::tsne::TsneParams;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::seed::Seed;
@@ -16,6 +18,60 @@ use crate::table::Features;
 
 /// Neighbourhood size that the qualities are for.
 const QUALITY_NEIGHBORS: usize = 15;
+
+/// The maps that a recipe asks for.
+pub(super) struct Maps {
+    pub umap: Option<UmapRuns>,
+    pub tsne: Option<TsneMap>,
+}
+
+impl Maps {
+    pub fn draw(
+        features: &Features,
+        recipe: &Recipe,
+        progress: impl Fn(Step) -> Progress,
+    ) -> Result<Self> {
+        if !recipe.draws(Map::Umap) && !recipe.draws(Map::Tsne) {
+            return Ok(Self { umap: None, tsne: None });
+        }
+        let matrix = features.matrix();
+        let tsne = recipe.draws(Map::Tsne).then(|| recipe.tsne());
+        let near = Arc::new(neighbors(features, recipe, tsne.as_ref())?);
+
+        let mut umap = None;
+        if recipe.draws(Map::Umap) {
+            let seed = Seed::new(recipe.seed);
+            let n_maps = recipe.n_maps(features.n_rows()).max(2) as u64;
+            let seeds: Vec<u64> = (0..n_maps).map(|run| seed.child("umap", run).value()).collect();
+            let params = recipe.umap().neighbors(Arc::clone(&near)).progress(progress(Step::Umap));
+            let runs = params.fit_many(features, &seeds)?;
+            let stability = MapStability::of(&runs, matrix, recipe.seed)?;
+            umap = Some((runs, stability));
+        }
+        let fit = |params: TsneParams| {
+            params.neighbors(Arc::clone(&near)).progress(progress(Step::Tsne)).fit(features)
+        };
+        let tsne = tsne.map(fit).transpose()?;
+
+        let medoid = umap.iter().map(|(runs, stability)| runs[stability.medoid].view());
+        let shown: Vec<ArrayView2<'_, f64>> =
+            medoid.chain(tsne.iter().map(|tsne| tsne.coordinates().view())).collect();
+        let k = judged_neighbors(features);
+        let qualities = Quality::of_each(matrix, &shown, k, Metric::Euclidean, Some(&near))?;
+        let r_squared = shown.iter().map(|map| r_squared_on_map(features, *map));
+        let mut judged = qualities.into_iter().zip(r_squared.collect::<Result<Vec<_>>>()?);
+        let umap = umap.and_then(|(runs, stability)| {
+            let (quality, r_squared) = judged.next()?;
+            Some(UmapRuns { runs, stability, quality, r_squared, near })
+        });
+        let tsne = tsne.and_then(|tsne| {
+            let (quality, r_squared) = judged.next()?;
+            let (coordinates, kl_divergence) = (tsne.coordinates().clone(), tsne.kl_divergence());
+            Some(TsneMap { coordinates, kl_divergence, quality, r_squared })
+        });
+        Ok(Self { umap, tsne })
+    }
+}
 
 /// UMAPs that differ by their seed only.
 #[derive(Debug)]
@@ -28,29 +84,11 @@ pub struct UmapRuns {
     pub quality: Quality,
     /// Share of each feature's variance that the two axes of the medoid run explain.
     pub r_squared: Vec<f64>,
+    /// The neighbours that the runs were drawn from, and as many more as another choice asks for.
+    pub(super) near: Arc<Neighbors>,
 }
 
 impl UmapRuns {
-    pub(super) fn draw(
-        features: &Features,
-        recipe: &Recipe,
-        progress: Progress,
-    ) -> Result<Option<Self>> {
-        if !recipe.draws(Map::Umap) {
-            return Ok(None);
-        }
-        let seed = Seed::new(recipe.seed);
-        let n_maps = recipe.n_maps(features.n_rows()).max(2) as u64;
-        let seeds: Vec<u64> = (0..n_maps).map(|run| seed.child("umap", run).value()).collect();
-        let runs = recipe.umap().progress(progress).fit_many(features, &seeds)?;
-        let stability = MapStability::of(&runs, features.matrix(), recipe.seed)?;
-        let shown = runs[stability.medoid].view();
-        let quality =
-            Quality::measure(features.matrix(), shown, neighbors(features), Metric::Euclidean)?;
-        let r_squared = r_squared_on_map(features, shown)?;
-        Ok(Some(Self { runs, stability, quality, r_squared }))
-    }
-
     /// The run that agrees best with the others: the one to show.
     pub fn medoid(&self) -> &Array2<f64> {
         &self.runs[self.stability.medoid]
@@ -74,36 +112,21 @@ pub struct TsneMap {
     pub r_squared: Vec<f64>,
 }
 
-impl TsneMap {
-    pub(super) fn draw(
-        features: &Features,
-        recipe: &Recipe,
-        progress: Progress,
-    ) -> Result<Option<Self>> {
-        if !recipe.draws(Map::Tsne) {
-            return Ok(None);
-        }
-        let mut params = Tsne::params(2).seed(recipe.seed).progress(progress);
-        if let Some(perplexity) = recipe.perplexity {
-            params = params.perplexity(perplexity);
-        }
-        let tsne = params.fit(features)?;
-        let map = tsne.coordinates();
-        Ok(Some(Self {
-            quality: Quality::measure(
-                features.matrix(),
-                map.view(),
-                neighbors(features),
-                Metric::Euclidean,
-            )?,
-            r_squared: r_squared_on_map(features, map.view())?,
-            kl_divergence: tsne.kl_divergence(),
-            coordinates: map.clone(),
-        }))
+/// One search for all maps.
+fn neighbors(features: &Features, recipe: &Recipe, tsne: Option<&TsneParams>) -> Result<Neighbors> {
+    let n_rows = features.n_rows();
+    let mut k = judged_neighbors(features);
+    if recipe.draws(Map::Umap) {
+        let widest = recipe.other_n_neighbors(n_rows).chain([recipe.n_neighbors]).max();
+        k = k.max(widest.unwrap_or(0) - 1);
     }
+    if let Some(tsne) = tsne {
+        k = k.max(tsne.n_neighbors(n_rows)?);
+    }
+    Neighbors::exact(features.matrix(), k, Metric::Euclidean)
 }
 
 /// Trustworthiness is defined below half the table only.
-fn neighbors(features: &Features) -> usize {
+fn judged_neighbors(features: &Features) -> usize {
     QUALITY_NEIGHBORS.min((features.n_rows() - 1) / 2).max(1)
 }

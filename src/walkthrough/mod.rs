@@ -39,6 +39,7 @@ pub use choices::{Choices, GroupChoice, MapChoice};
 pub use folder::check_folder;
 pub use groups::Grouped;
 pub use machine::Machine;
+use maps::Maps;
 pub use maps::{TsneMap, UmapRuns};
 pub use marks::{Learning, Marks};
 pub use measurement::{Measurement, Reliability, Variant};
@@ -231,8 +232,7 @@ impl Outcome {
         let pca = Pca::params(most).fit(&features)?;
         let variance = ExplainedVariance::of(&features, recipe.seed)?;
 
-        let umap = UmapRuns::draw(&features, recipe, progress(Step::Umap))?;
-        let tsne = TsneMap::draw(&features, recipe, progress(Step::Tsne))?;
+        let Maps { umap, tsne } = Maps::draw(&features, recipe, &progress)?;
         let above_noise = components(&pca, &variance)?;
         let space = match (recipe.cluster_on, &umap) {
             (ClusterOn::Pca, _) => above_noise.clone(),

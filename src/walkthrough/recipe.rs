@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{ForestParams, RandomForest};
+use crate::embed::tsne::{Tsne, TsneParams};
 use crate::embed::umap::{Init, Umap, UmapParams};
 use crate::error::{Error, Result, cannot_open};
 use crate::table::{Columns, Scale, Selection};
@@ -257,6 +258,21 @@ impl Recipe {
             .init(self.init.into());
         match self.n_epochs {
             Some(n_epochs) => params.n_epochs(n_epochs),
+            None => params,
+        }
+    }
+
+    /// Half and twice the neighbours of its UMAP, where a table of `n_rows` has so many.
+    pub(super) fn other_n_neighbors(&self, n_rows: usize) -> impl Iterator<Item = usize> {
+        let others = [self.n_neighbors / 2, 2 * self.n_neighbors].into_iter();
+        others.filter(move |&other| other >= 2 && other < n_rows)
+    }
+
+    /// The t-SNE it asks for.
+    pub(super) fn tsne(&self) -> TsneParams {
+        let params = Tsne::params(2).seed(self.seed);
+        match self.perplexity {
+            Some(perplexity) => params.perplexity(perplexity),
             None => params,
         }
     }

@@ -9,7 +9,7 @@ pub(super) const TOP_SPLITS: usize = 127;
 /// Thresholds of one feature in all tops, so that ranks among them are bytes.
 const TOP_THRESHOLDS: usize = 255;
 /// At most one of so many splits of a tree belongs to its top: those further down are met by too few rows.
-const TOP_SHARE: usize = 4;
+const TOP_SHARE: usize = 2;
 /// Rows that a split is asked of at once; columns of ranks are filled up to a multiple of it.
 pub(super) const LANES: usize = 128;
 

@@ -24,6 +24,7 @@ use crate::seed::{Seed, Stream};
 use lloyd::{Limits, Run};
 use nearest::Centres;
 use points::Points;
+pub(crate) use points::SortedTable;
 
 /// Starts of a large and of a small table, and the rows up to which it is small.
 const STARTS: (usize, usize) = (10, 50);
@@ -311,6 +312,14 @@ impl KMeansParams {
             fits.push(params.best(&points)?);
         }
         Ok(fits)
+    }
+
+    /// What `fit` gives for some rows of a table alone, ascending and not fewer than clusters, without copying them.
+    pub(crate) fn fit_sample(&self, table: &SortedTable<'_>, rows: &[usize]) -> Result<KMeans> {
+        self.check(table.matrix)?;
+        let points = Points::of_sample(table, rows)?;
+        self.check_distinct(&points)?;
+        self.best(&points)
     }
 
     fn check(&self, rows: ArrayView2<'_, f64>) -> Result<()> {

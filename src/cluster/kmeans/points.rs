@@ -42,13 +42,41 @@ pub(super) struct Points {
     pub(super) variance: f64,
 }
 
+/// A table with its rows in order, for K-means on many samples of them.
+pub(crate) struct SortedTable<'a> {
+    pub(super) matrix: ArrayView2<'a, f64>,
+    keys: Vec<(u64, u32)>,
+}
+
+impl<'a> SortedTable<'a> {
+    pub(crate) fn new(matrix: ArrayView2<'a, f64>) -> Self {
+        Self { matrix, keys: ordered_keys(matrix) }
+    }
+}
+
 impl Points {
     pub(super) fn new(matrix: ArrayView2<'_, f64>, names: &[String]) -> Result<Self> {
-        let (n, d) = matrix.dim();
+        let n = matrix.nrows();
         if u32::try_from(n).is_err() {
             return Err(Error::data(format!("{n} rows are more than K-means can take")));
         }
-        let keys = ordered_keys(matrix);
+        Self::of(matrix, names, ordered_keys(matrix))
+    }
+
+    /// Those of some rows of a table, ascending: as if the table had no others.
+    pub(super) fn of_sample(table: &SortedTable<'_>, rows: &[usize]) -> Result<Self> {
+        let mut places = vec![u32::MAX; table.matrix.nrows()];
+        (0..).zip(rows).for_each(|(place, &row)| places[row] = place);
+        let is_drawn = |&&(_, row): &&(u64, u32)| places[row as usize] < u32::MAX;
+        let mut points =
+            Self::of(table.matrix, &[], table.keys.iter().filter(is_drawn).copied().collect())?;
+        points.order.iter_mut().for_each(|row| *row = places[*row as usize]);
+        Ok(points)
+    }
+
+    /// Those of the rows of these keys.
+    fn of(matrix: ArrayView2<'_, f64>, names: &[String], keys: Vec<(u64, u32)>) -> Result<Self> {
+        let (n, d) = (keys.len(), matrix.ncols());
         let stride = d.next_multiple_of(LANES);
         let mut rows = vec![0.0; n * stride];
         let (mean, largest) = gather(matrix, &keys, &mut rows, stride);

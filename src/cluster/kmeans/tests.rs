@@ -84,6 +84,17 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
+fn a_sample_is_grouped_as_a_table_of_its_own() {
+    let table = groups(600, 3, 4, 2);
+    let rows = Seed::new(3).stream("sample", 0).sample(600, 400);
+    let params = KMeans::params(4).n_init(3).seed(5);
+    let alone = params.fit(&features(table.select(ndarray::Axis(0), &rows))).unwrap();
+    let sample = params.fit_sample(&SortedTable::new(table.view()), &rows).unwrap();
+    assert_eq!((sample.labels(), sample.centroids()), (alone.labels(), alone.centroids()));
+    assert_eq!(sample.inertia().to_bits(), alone.inertia().to_bits());
+}
+
+#[test]
 fn many_seeds_at_once_equal_one_by_one() {
     let rows = features(groups(800, 4, 6, 17));
     let many = KMeans::params(5).fit_many(&rows, &[3, 9]).unwrap();

@@ -7,6 +7,8 @@ mod optimize;
 mod start;
 mod transform;
 
+use std::sync::Arc;
+
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array2, ArrayBase, ArrayView2, Data, Ix2};
@@ -73,6 +75,7 @@ pub struct TsneParams {
     learning_rate: Option<f64>,
     init: Init,
     metric: Metric,
+    neighbors: Option<Arc<Neighbors>>,
     seed: Seed,
     backend: Backend,
     progress: Progress,
@@ -89,6 +92,7 @@ impl Tsne {
             learning_rate: None,
             init: Init::Pca,
             metric: Metric::Euclidean,
+            neighbors: None,
             seed: Seed::default(),
             backend: Backend::Cpu,
             progress: Progress::default(),
@@ -129,6 +133,22 @@ impl TsneParams {
     pub fn perplexity(mut self, perplexity: f64) -> Self {
         self.perplexity = Some(perplexity);
         self
+    }
+
+    /// The nearest other rows of each row by the [`metric`](Self::metric), where they are known already, at least
+    /// [`n_neighbors`](Self::n_neighbors) of them: the map is the one that a search gives.
+    pub fn neighbors(mut self, neighbors: impl Into<Arc<Neighbors>>) -> Self {
+        self.neighbors = Some(neighbors.into());
+        self
+    }
+
+    /// How many neighbours carry the affinities of each row in a table of `n_rows`.
+    ///
+    /// # Errors
+    /// A perplexity that such a table does not allow.
+    pub fn n_neighbors(&self, n_rows: usize) -> Result<usize> {
+        let perplexity = affinity::perplexity(self.perplexity, n_rows)?;
+        Ok(affinity::n_neighbors(perplexity, n_rows - 1))
     }
 
     /// Where neighbours are searched for and points push each other; [`Backend::Cpu`] by default.
@@ -232,8 +252,11 @@ impl TsneParams {
         self.check(matrix, names)?;
         let n = matrix.nrows();
         let perplexity = affinity::perplexity(self.perplexity, n)?;
-        let k = affinity::n_neighbors(perplexity, n - 1);
-        let near = Neighbors::exact_on(&self.backend, matrix, k, self.metric)?;
+        let k = self.n_neighbors(n)?;
+        let near = match &self.neighbors {
+            Some(known) => known.nearest_of(matrix, k)?,
+            None => Neighbors::exact_on(&self.backend, matrix, k, self.metric)?,
+        };
         if near.distances.iter().any(|d| !d.is_finite()) {
             return Err(Error::data("distances between rows exceed single precision")
                 .help("standardize the features first"));

@@ -50,6 +50,27 @@ fn groups_become_islands_and_the_divergence_is_the_one_of_its_definition() {
 }
 
 #[test]
+fn known_neighbours_give_the_map_that_a_search_gives() {
+    let matrix = groups(150, 5);
+    let params = Tsne::params(2).n_iter(50);
+    let k = params.n_neighbors(150).unwrap();
+    let near = Neighbors::exact(matrix.view(), k + 7, Metric::Euclidean).unwrap();
+    let known = fit(&params.clone().neighbors(near.clone()), &matrix).unwrap();
+    assert_eq!(known.coordinates(), fit(&params, &matrix).unwrap().coordinates());
+
+    let refused =
+        |near: Neighbors, matrix: &Array2<f64>| message(&params.clone().neighbors(near), matrix);
+    let few = refused(near.nearest(9).unwrap(), &matrix);
+    assert!(few.contains("k = 90 is invalid"), "{few}");
+    let other = refused(near.clone(), &groups(151, 5));
+    assert_eq!(other, "neighbours of 150 rows, the table has 151");
+    let mut wrong = near;
+    wrong.indices[[4, 2]] = 150;
+    let message = refused(wrong, &matrix);
+    assert_eq!(message, "row 5: neighbour 150, counted from 0, of a table of 150 rows");
+}
+
+#[test]
 fn a_device_makes_a_map_as_good_and_the_same_each_time() {
     let Some(gpu) = crate::backend::test_device() else { return };
     let on_gpu = Tsne::params(2).backend(Backend::Gpu(gpu.into()));

@@ -14,6 +14,8 @@ mod spectral;
 mod start;
 mod target;
 
+use std::sync::Arc;
+
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
@@ -65,6 +67,7 @@ pub struct UmapParams {
     target: Option<Vec<Option<usize>>>,
     target_weight: f64,
     density: DensityParams,
+    neighbors: Option<Arc<Neighbors>>,
     seed: u64,
     backend: Backend,
     layout_on: Backend,
@@ -122,6 +125,7 @@ impl Umap {
             target: None,
             target_weight: 0.5,
             density: DensityParams::default(),
+            neighbors: None,
             seed: 0,
             backend: Backend::Cpu,
             layout_on: Backend::Cpu,
@@ -212,6 +216,27 @@ impl UmapParams {
     /// Number of neighbours of each row, itself included as in umap-learn: 2 or more. Default 15.
     pub fn n_neighbors(mut self, n_neighbors: usize) -> Self {
         self.n_neighbors = n_neighbors;
+        self
+    }
+
+    /// The nearest other rows of each row by the [`metric`](Self::metric), where they are known already, at least
+    /// `n_neighbors - 1` of them: the map is the one that a search gives.
+    ///
+    /// ```
+    /// # use linfa::{DatasetBase, traits::Fit};
+    /// # use ndarray::Array2;
+    /// use polariscope::embed::neighbors::{Metric, Neighbors};
+    /// use polariscope::embed::umap::Umap;
+    ///
+    /// let waves = Array2::from_shape_fn((60, 3), |(i, j)| ((i * (j + 1)) as f64 / 9.0).sin());
+    /// let near = Neighbors::exact(waves.view(), 20, Metric::Euclidean)?;
+    /// let (data, params) = (DatasetBase::from(waves), Umap::params(2).n_neighbors(10));
+    /// let (searched, known) = (params.fit(&data)?, params.neighbors(near).fit(&data)?);
+    /// assert_eq!(searched.coordinates(), known.coordinates());
+    /// # Ok::<(), polariscope::Error>(())
+    /// ```
+    pub fn neighbors(mut self, neighbors: impl Into<Arc<Neighbors>>) -> Self {
+        self.neighbors = Some(neighbors.into());
         self
     }
 
@@ -399,7 +424,11 @@ impl UmapParams {
 
     fn foundation(&self, matrix: ArrayView2<f64>) -> Result<Foundation> {
         self.check(matrix)?;
-        let near = Neighbors::exact_on(&self.backend, matrix, self.n_neighbors - 1, self.metric)?;
+        let k = self.n_neighbors - 1;
+        let near = match &self.neighbors {
+            Some(known) => known.nearest_of(matrix, k)?,
+            None => Neighbors::exact_on(&self.backend, matrix, k, self.metric)?,
+        };
         let scales = local_scales(&near, 1, self.local_connectivity);
         let directed = Graph::from_rows(memberships(&near, &scales));
         let graph = directed.symmetric(self.set_op_mix_ratio as f32);
