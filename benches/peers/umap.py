@@ -1,7 +1,8 @@
 """Neighbours beside FAISS and pynndescent; UMAP beside umap-learn and embedding-atlas, every map judged by the same measures.
 
-usage: python umap.py [digits|5k|uneven|50k|200k]... [neighbors] [maps] [many] [densmap] [picture]     (default: digits 5k 50k, all but the last)
-`uneven` is 5k with groups of different densities.
+usage: python umap.py [digits|5k|uneven|50k|100k|200k]... [neighbors] [maps] [many] [densmap] [walk] [picture]
+(default: digits 5k 50k, all but the last two)
+`uneven` is 5k with groups of different densities. `walk` takes the program from EXPLORE=.../target/release/explore, or from the path.
 Inputs are generated into benches/peers/data, `picture` draws one map of each side there. The Rust UMAP of embedding-atlas
 is not on PyPI or crates.io by itself: build `cargo build --release -p umap-benchmark` in a clone of github.com/apple/embedding-atlas
 and give the program in EMBEDDING_ATLAS=.../target/release/umap-bench; without it that line is left out.
@@ -189,22 +190,45 @@ def picture(name, x, shown):
     figure.savefig(f"{DATA}/{name}.png", dpi=80)
 
 
+def fresh(path):
+    """The command of one umap-learn map in a process of its own, which compiles first."""
+    return [sys.executable, "-c", f"import numpy, umap; umap.UMAP(n_jobs=2).fit_transform(numpy.load({path!r}).astype('float32'))"]
+
+
+def walk(name):
+    """The whole walk-through, report included, beside a single map: ours as a command, and umap-learn in a fresh process."""
+    x, path = load(name)
+    with tempfile.TemporaryDirectory() as folder:
+        table = f"{folder}/table.csv"
+        np.savetxt(table, x, delimiter=",", header=",".join(f"m{i:02}" for i in range(x.shape[1])), comments="")
+        explore = os.environ.get("EXPLORE", "explore")
+        print(f"the whole walk-through, {name}", flush=True)
+        commands = {
+            "explore TABLE": [explore, table, "-o", f"{folder}/report"],
+            "explore embed umap TABLE": [explore, "embed", "umap", table, "-o", f"{folder}/map.csv"],
+            "one umap-learn, fresh process": fresh(path),
+        }
+        for title, command in commands.items():
+            c, w = harness.cpu_seconds(), harness.time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True, cwd="/")
+            print(f"  {title:32} cpu {harness.cpu_seconds() - c:9.3f} s  wall {harness.time.perf_counter() - w:9.3f} s", flush=True)
+
+
 def many(name):
     """Twenty maps beside one of umap-learn, compiled already and in a fresh process."""
     import umap
     x, path = load(name)
     rows = x.astype("float32")
-    fresh = [sys.executable, "-c", f"import numpy, umap; umap.UMAP(n_jobs=2).fit_transform(numpy.load({path!r}).astype('float32'))"]
     peers = {
         "one umap-learn, parallel": (lambda: umap.UMAP(n_jobs=2).fit_transform(rows), None),
-        "one umap-learn, fresh process": (lambda: subprocess.run(fresh, check=True, capture_output=True, cwd="/"), None),
+        "one umap-learn, fresh process": (lambda: subprocess.run(fresh(path), check=True, capture_output=True, cwd="/"), None),
     }
     harness.compare(f"20 UMAPs, {name}", peers, ["umap-many", path, "runs=20"], repeats=1)
 
 
 if __name__ == "__main__":
-    stages = {"neighbors", "maps", "many", "densmap", "picture"}
-    wanted = stages.intersection(sys.argv[1:]) or stages - {"picture"}
+    stages = {"neighbors", "maps", "many", "densmap", "walk", "picture"}
+    wanted = stages.intersection(sys.argv[1:]) or stages - {"walk", "picture"}
     for name in [a for a in sys.argv[1:] if a not in stages] or ["digits", "5k", "50k"]:
         if "neighbors" in wanted:
             neighbors(name)
@@ -214,3 +238,5 @@ if __name__ == "__main__":
             maps(name, "picture" in wanted, densmap=True)
         if "many" in wanted and name == "5k":
             many(name)
+        if "walk" in wanted:
+            walk(name)

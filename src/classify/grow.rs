@@ -33,8 +33,8 @@ pub(crate) trait Target: Sync {
     fn occurring(&self, sums: &[Self::Sum]) -> u64;
     /// Higher is better; the sum of this over two children minus that of the parent is the gain.
     fn purity(&self, sums: &[Self::Sum]) -> f64;
-    /// The purity of two children together.
-    fn worth(&self, left: &[Self::Sum], right: &[Self::Sum]) -> Worth {
+    /// The purity of two children of these weights together.
+    fn worth(&self, [left, right]: [&[Self::Sum]; 2], _weights: [u64; 2]) -> Worth {
         Worth::rounded(self.purity(left) + self.purity(right))
     }
     /// Cover of a node: its weight, class weights included.
@@ -119,16 +119,16 @@ impl<S: Copy> Best<S> {
         target: &T,
         feature: usize,
         bins: (u8, u8),
-        left: &[S],
-        right: &[S],
+        sides: [&[S]; 2],
+        weights: [u64; 2],
     ) {
-        let worth = target.worth(left, right);
+        let worth = target.worth(sides, weights);
         let order = worth.compare(self.worth);
         if order.is_gt() || (order.is_eq() && feature < self.feature) {
             self.feature = feature;
             self.bins = bins;
             self.worth = worth;
-            self.left.copy_from_slice(left);
+            self.left.copy_from_slice(sides[0]);
         }
     }
 }
@@ -305,16 +305,18 @@ impl<T: Target> Grower<'_, T> {
         right.copy_from_slice(&self.sums[..width]);
         let min_leaf = self.limits.min_samples_leaf as u64;
         let (mut last, mut occurred) = (0, 0);
+        // Kept beside the sums: to add those up anew would wait for each of them to be stored.
+        let mut weights = [0, self.target.weight(right)];
         for bin in ones(present) {
             let sums = &mut histogram[bin * width..(bin + 1) * width];
             let occur = self.target.occurring(sums);
             // Within a run of rows of one class worth is convex: one of the run's ends is better.
-            if !(occur | occurred).is_power_of_two() || min_leaf > 1 {
-                let weights = (self.target.weight(left), self.target.weight(right));
-                if weights.0 >= min_leaf && weights.1 >= min_leaf {
-                    self.best.consider(self.target, feature, (last, bin as u8), left, right);
-                }
+            let may_be_best = !(occur | occurred).is_power_of_two() || min_leaf > 1;
+            if may_be_best && weights[0] >= min_leaf && weights[1] >= min_leaf {
+                self.best.consider(self.target, feature, (last, bin as u8), [left, right], weights);
             }
+            let weight = self.target.weight(sums);
+            weights = [weights[0] + weight, weights[1] - weight];
             for ((l, r), c) in left.iter_mut().zip(&mut *right).zip(sums) {
                 *l += *c;
                 *r -= *c;

@@ -65,8 +65,7 @@ impl<const K: usize> Target for Classes<'_, K> {
 
     /// Exact below 2 million rows and without class weights.
     #[inline]
-    fn worth(&self, left: &[u32], right: &[u32]) -> Worth {
-        let (l, r) = (self.weight(left), self.weight(right));
+    fn worth(&self, [left, right]: [&[u32]; 2], [l, r]: [u64; 2]) -> Worth {
         if self.weights.is_some() || l + r >= 1 << 21 {
             return Worth::rounded(self.purity(left) + self.purity(right));
         }

@@ -22,7 +22,7 @@ use super::tree::{Kind, Tree};
 /// Rows that walk side by side: about as many as there are steps in the time of one row's step.
 const WALKERS: usize = 8;
 /// Steps between two looks at whether all have arrived: a look costs more than some steps on the spot.
-const STRIDE: usize = 8;
+const STRIDE: usize = 4;
 /// No rank exceeds it: the mark of a leaf.
 const NEVER: u16 = u16::MAX;
 /// Steps in a line of the cache.

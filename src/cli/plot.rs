@@ -44,7 +44,7 @@ pub struct Plot {
     output: PathBuf,
     #[command(flatten)]
     scaled: Scaled,
-    /// Column that colours the objects; `cluster` if the table has it
+    /// Column that colours the objects, `cluster` if the table has it; few whole numbers are groups, others a scale
     #[arg(long, value_name = "COLUMN")]
     color_by: Option<String>,
     /// scatter: column to the right

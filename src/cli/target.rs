@@ -1,5 +1,7 @@
 //! What a classifier learns from: the rows of a table whose class is known, and their classes.
 
+use std::collections::BTreeSet;
+
 use polariscope::report::figures::ColorBy;
 use polariscope::table::{Classes, Columns, Features, Table, column_of_numbers};
 use polariscope::{Error, Result};
@@ -40,12 +42,16 @@ impl Target {
     }
 }
 
-/// A column gives each of `rows` its colour: text, truth values and groups as classes, other numbers on a scale.
+/// Numbers with at most so many different values, all whole, name groups.
+const MOST_GROUPS: usize = 10;
+
+/// A column gives each of `rows` its colour: text, truth values and a few whole numbers as classes, other numbers on a
+/// scale.
 pub fn color_by(table: &Table, name: &str, rows: &[usize]) -> Result<ColorBy> {
     let numbers = column_of_numbers(&table.frame, name);
     let is_label = name == "cluster" || name == "predicted_cluster";
     match numbers {
-        Ok(values) if !is_label => {
+        Ok(values) if !is_label && !are_groups(&values) => {
             Ok(ColorBy::values(name, rows.iter().map(|&row| values[row]).collect::<Vec<_>>()))
         }
         Err(_) | Ok(_) => {
@@ -63,4 +69,15 @@ pub fn color_by(table: &Table, name: &str, rows: &[usize]) -> Result<ColorBy> {
             })
         }
     }
+}
+
+/// Whether there are few different numbers, all whole, and each of them twice on average.
+fn are_groups(values: &[f64]) -> bool {
+    let mut known = values.iter().copied().filter(|value| !value.is_nan());
+    let mut different = BTreeSet::new();
+    let are_few_and_whole = known.all(|value| {
+        different.insert(value.to_bits());
+        value.fract() == 0.0 && different.len() <= MOST_GROUPS
+    });
+    are_few_and_whole && 2 * different.len() <= values.len()
 }

@@ -242,19 +242,7 @@ impl Selection {
             })
             .map(|f| f.feature.clone())
             .collect();
-        let n_always = ranking
-            .iter()
-            .filter(|f| f.chosen)
-            .map(|f| (f.frequency * n_runs as f64).round() as usize)
-            .min()
-            .unwrap_or(0);
-        let mut sentence = format!(
-            "{} {} the {} (chosen in {n_always} of {n_runs} {})",
-            listed(&chosen),
-            if chosen.len() == 1 { "separates" } else { "separate" },
-            kind.noun,
-            kind.repeats,
-        );
+        let mut sentence = separating(&chosen, &ranking, n_runs, kind);
         if !circular.is_empty() {
             sentence += &format!(
                 "; {} only because the groups were made from {}",
@@ -335,6 +323,28 @@ struct Kind {
 const CIRCULAR: f64 = 0.5;
 
 /// `a`, `a and b`, `a, b and c`.
+/// Which features separate the groups, and how many of the runs would have chosen each.
+fn separating(chosen: &[String], ranking: &[RankedFeature], n_runs: usize, kind: Kind) -> String {
+    let frequency =
+        |name: &String| ranking.iter().find(|f| f.feature == *name).map(|f| f.frequency);
+    let n_chosen = |name| (frequency(name).unwrap_or(0.0) * n_runs as f64).round() as usize;
+    let counts: Vec<usize> = chosen.iter().map(n_chosen).collect();
+    let verb = if chosen.len() < 2 { "separates" } else { "separate" };
+    let (separate, repeats) = (format!("{verb} the {}", kind.noun), kind.repeats);
+    match counts.first() {
+        Some(n) if n_runs > 1 && counts.iter().all(|count| count == n) => {
+            format!("{} {separate} (chosen in {n} of {n_runs} {repeats})", listed(chosen))
+        }
+        Some(first) if n_runs > 1 => {
+            let name = |(name, count): (&String, &usize)| format!("{name} ({count})");
+            let mut names: Vec<String> = chosen.iter().zip(&counts).map(name).collect();
+            names[0] = format!("{} (chosen in {first} of {n_runs} {repeats})", chosen[0]);
+            format!("{} {separate}", listed(&names))
+        }
+        _ => format!("{} {separate}", listed(chosen)),
+    }
+}
+
 fn listed(names: &[String]) -> String {
     match names {
         [] => "no feature".to_owned(),
@@ -450,4 +460,40 @@ fn representatives(family_sets: &[Vec<usize>], order: &[usize]) -> Vec<usize> {
         strongest == Some(&c)
     };
     order.iter().filter(first_of_family).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_counts_runs_where_there_are_several() {
+        let ranked = |feature: &str, frequency| RankedFeature {
+            feature: feature.into(),
+            column: 0,
+            correlation: 0.9,
+            correlation_low: 0.9,
+            correlation_high: 0.9,
+            held_out_correlation: None,
+            auc: 1.0,
+            frequency,
+            family: 1,
+            representative: true,
+            chosen: true,
+        };
+        let kind = Kind { noun: "groups", repeats: "runs" };
+        let ranking = [ranked("area", 1.0), ranked("solidity", 0.0), ranked("extent", 1.0)];
+        let said = |names: &[&str], n_runs| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            separating(&names, &ranking, n_runs, kind)
+        };
+        assert_eq!(said(&["area"], 50), "area separates the groups (chosen in 50 of 50 runs)");
+        let both = "area and extent separate the groups (chosen in 50 of 50 runs)";
+        assert_eq!(said(&["area", "extent"], 50), both);
+        let unlike =
+            "area (chosen in 50 of 50 runs), extent (50) and solidity (0) separate the groups";
+        assert_eq!(said(&["area", "extent", "solidity"], 50), unlike);
+        assert_eq!(said(&["area", "solidity"], 1), "area and solidity separate the groups");
+        assert_eq!(said(&[], 50), "no feature separates the groups");
+    }
 }

@@ -465,6 +465,24 @@ fn every_kind_of_figure_is_drawn_alone() {
 }
 
 #[test]
+fn a_few_whole_numbers_are_coloured_as_groups() {
+    let here = folder("colours");
+    let mut table = String::from("x,y,plate,cells\n");
+    (0..40).for_each(|i| table += &format!("{i},{},{},{i}\n", i % 7, 3 + i % 5 / 2 % 2));
+    fs::write(here.join("plates.csv"), table).unwrap();
+    let draw = |column: &str| {
+        let out = format!("{column}.svg");
+        let arguments = ["plot", "scatter", "plates.csv", "--x", "x", "--y", "y", "-o", &out];
+        stdout(&here, &[arguments.as_slice(), &["--color-by", column]].concat());
+        fs::read_to_string(here.join(out)).unwrap()
+    };
+    // A legend of groups shows their sizes.
+    let are_groups = |svg: &str| svg.contains(">16<") && svg.contains(">24<");
+    assert!(are_groups(&draw("plate")));
+    assert!(!are_groups(&draw("cells")));
+}
+
+#[test]
 fn dense_regions_make_groups_and_the_rest_is_noise() {
     let here = folder("hdbscan");
     let cells = dataset("cells.csv");

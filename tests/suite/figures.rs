@@ -372,6 +372,18 @@ fn nothing_and_nonsense_are_drawn_without_panic() {
 }
 
 #[test]
+fn a_tree_has_room_for_long_names() {
+    let classes = ["mother cells in division", "debris and other fragments"].map(str::to_owned);
+    let svg = tree(&Tree { classes: classes.to_vec(), ..stump() }).svg();
+    for class in &classes {
+        assert!(svg.contains(&format!(">{class}<")), "leaf {class}: {svg}");
+    }
+    assert!(svg.contains("59 % mother cells in division, 61 objects"), "{svg}");
+    let endless = tree(&Tree { classes: vec!["endless ".repeat(20); 2], ..stump() }).svg();
+    assert!(endless.contains('\u{2026}'), "{endless}");
+}
+
+#[test]
 fn hostile_names_stay_text() {
     let evil = "</text><script>alert(1)</script>\u{1b}\"'";
     let figure = ranking(&Ranking {

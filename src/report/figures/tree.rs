@@ -52,7 +52,11 @@ impl Tree {
 
 /// Deeper nodes are not drawn.
 const MAX_DEPTH: usize = 4;
-const WIDTH: f64 = 158.0;
+/// A node is as wide as its longest line, within these bounds; what is longer still is shortened.
+const NARROW: f64 = 158.0;
+const WIDE: f64 = 300.0;
+/// Free room between nodes, and beside the lines within one.
+const GAP: f64 = 14.0;
 const HEIGHT: f64 = 46.0;
 const LEVEL: f64 = 92.0;
 
@@ -64,12 +68,14 @@ pub fn tree(tree: &Tree) -> Figure {
         place(tree, 0, 0, &mut next_leaf, &mut places);
     }
     let depth = places.iter().map(|p| p.1).max().unwrap_or(0);
-    let width = (next_leaf * (WIDTH + 14.0) + 32.0).max(480.0);
+    let longest = places.iter().flat_map(|p| lines(tree, &tree.nodes[p.0])).map(|l| l.width());
+    let node_width = (longest.fold(0.0, f64::max) + GAP).clamp(NARROW, WIDE);
+    let width = (next_leaf * (node_width + GAP) + 32.0).max(480.0);
     let top = Figure::new(&tree.title, width, 0.0).header(&tree.subtitle) + 6.0;
     let mut figure = Figure::new(&tree.title, width, top + LEVEL * depth as f64 + HEIGHT + 20.0);
     figure.header(&tree.subtitle);
-    let shift = (width - next_leaf * (WIDTH + 14.0)) / 2.0;
-    let at = |x: f64, depth: usize| (shift + x * (WIDTH + 14.0), top + LEVEL * depth as f64);
+    let shift = (width - next_leaf * (node_width + GAP)) / 2.0;
+    let at = |x: f64, depth: usize| (shift + x * (node_width + GAP), top + LEVEL * depth as f64);
     for &(node, level, x) in &places {
         let Some((_, _, left, right)) = &tree.nodes[node].split else { continue };
         let from = at(x, level);
@@ -91,7 +97,7 @@ pub fn tree(tree: &Tree) -> Figure {
         }
     }
     for &(node, level, x) in &places {
-        draw_node(&mut figure, tree, &tree.nodes[node], at(x, level));
+        draw_node(&mut figure, tree, &tree.nodes[node], at(x, level), node_width);
     }
     figure
 }
@@ -119,30 +125,58 @@ fn place(
     x
 }
 
-fn draw_node(figure: &mut Figure, tree: &Tree, node: &TreeNode, (x, y): (f64, f64)) {
+/// A line of a node: what may be shortened, and what may not.
+struct Line {
+    letters: Lettering,
+    text: String,
+    end: String,
+}
+
+impl Line {
+    fn width(&self) -> f64 {
+        self.letters.width(&self.text) + self.letters.width(&self.end)
+    }
+
+    fn fitted(&self, room: f64) -> String {
+        let room = room - self.letters.width(&self.end);
+        format!("{}{}", self.letters.fitted(&self.text, room), self.end)
+    }
+}
+
+/// The class that is most frequent at a node, and its share.
+fn majority(node: &TreeNode) -> (usize, f64) {
     let total: f64 = node.counts.iter().sum();
     let best = (0..node.counts.len())
         .max_by(|&a, &b| node.counts[a].total_cmp(&node.counts[b]).then(b.cmp(&a)));
-    let (best, share) = best.map_or((0, 0.0), |b| (b, node.counts[b] / total.max(1e-300)));
-    let color = group(best + 1).0;
-    let (from, to) = ((x - WIDTH / 2.0, y), (x + WIDTH / 2.0, y + HEIGHT));
+    best.map_or((0, 0.0), |b| (b, node.counts[b] / total.max(1e-300)))
+}
+
+/// The question of a split or the class of a leaf; below it who came here.
+fn lines(tree: &Tree, node: &TreeNode) -> [Line; 2] {
+    let bold = Lettering::new(11.5).bold().anchor(Anchor::Middle).ink(INK);
+    let plain = Lettering::new(11.0).anchor(Anchor::Middle).ink(MUTED);
+    let line = |letters, text, end| Line { letters, text, end };
+    let (best, share) = majority(node);
+    let name = tree.classes.get(best).cloned().unwrap_or_else(|| format!("group {}", best + 1));
+    let share = format!("{:.0} %", 100.0 * share);
+    let size = format!(", {} objects", count(node.counts.iter().sum::<f64>().round() as usize));
+    match &node.split {
+        Some((feature, threshold, _, _)) => {
+            let threshold = significant(*threshold).replace('-', "\u{2212}");
+            let question = line(bold, feature.clone(), format!(" \u{2264} {threshold}?"));
+            [question, line(plain, format!("{share} {name}"), size)]
+        }
+        None => [line(bold, name, String::new()), line(plain, share, size)],
+    }
+}
+
+fn draw_node(figure: &mut Figure, tree: &Tree, node: &TreeNode, (x, y): (f64, f64), width: f64) {
+    let color = group(majority(node).0 + 1).0;
+    let (from, to) = ((x - width / 2.0, y), (x + width / 2.0, y + HEIGHT));
     figure.rect(from, to, PAPER);
     figure.rect(from, (from.0 + 5.0, to.1), color);
     figure.frame(from, to, Ink::from(if node.split.is_some() { GRID } else { color }).width(1.4));
-    let middle = x + 2.5;
-    let bold = Lettering::new(11.5).bold().anchor(Anchor::Middle);
-    let plain = Lettering::new(11.0).anchor(Anchor::Middle).ink(MUTED);
-    let name = tree.classes.get(best).cloned().unwrap_or_else(|| format!("group {}", best + 1));
-    let (share, size) = (100.0 * share, count(total.round() as usize));
-    if let Some((feature, threshold, _, _)) = &node.split {
-        let threshold = format!(" \u{2264} {}?", significant(*threshold).replace('-', "\u{2212}"));
-        let room = WIDTH - 16.0 - bold.width(&threshold);
-        let question = format!("{}{threshold}", bold.fitted(feature, room));
-        figure.text((middle, y + 19.0), question, bold.ink(INK));
-        let share = format!("{share:.0} % {name}, {size} objects");
-        figure.text((middle, y + 36.0), plain.fitted(&share, WIDTH - 14.0), plain);
-    } else {
-        figure.text((middle, y + 19.0), bold.fitted(&name, WIDTH - 14.0), bold.ink(INK));
-        figure.text((middle, y + 36.0), format!("{share:.0} %, {size} objects"), plain);
+    for (line, baseline) in lines(tree, node).iter().zip([19.0, 36.0]) {
+        figure.text((x + 2.5, y + baseline), line.fitted(width - GAP), line.letters);
     }
 }
