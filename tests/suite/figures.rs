@@ -372,6 +372,17 @@ fn nothing_and_nonsense_are_drawn_without_panic() {
 }
 
 #[test]
+fn groups_on_a_map_carry_the_names_of_the_legend() {
+    let names = ["mother", "bud"].map(str::to_owned).to_vec();
+    let color = ColorBy::Groups { name: "kind".into(), labels: vec![1, 1, 2, 2], names };
+    let (x, y) = (vec![0.0, 1.0, 5.0, 6.0], vec![0.0, 1.0, 1.0, 0.0]);
+    let svg = map(&Map { x, y, color, ..Map::default() }).svg();
+    for name in ["mother", "bud"] {
+        assert_eq!(svg.matches(&format!(">{name}<")).count(), 2, "{name}: {svg}");
+    }
+}
+
+#[test]
 fn a_tree_has_room_for_long_names() {
     let classes = ["mother cells in division", "debris and other fragments"].map(str::to_owned);
     let svg = tree(&Tree { classes: classes.to_vec(), ..stump() }).svg();

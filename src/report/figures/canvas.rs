@@ -262,10 +262,11 @@ impl Figure {
         y + 14.0
     }
 
-    /// A number on a disc of its group's colour.
+    /// A number or a name on a pill of its group's colour; a long name is shortened.
     pub(crate) fn badge(&mut self, at: At, text: &str, color: Color) {
         let letters = Lettering::new(11.5).bold().anchor(Anchor::Middle);
-        let half = (letters.width(text) / 2.0 + 4.5).max(9.0);
+        let text = letters.fitted(text, 90.0);
+        let half = (letters.width(&text) / 2.0 + 4.5).max(9.0);
         self.area(pill(at, half + 1.5, 10.5), PAPER);
         self.area(pill(at, half, 9.0), color);
         self.text((at.0, at.1 + 4.1), text, letters.ink(color.contrast()));

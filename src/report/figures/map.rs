@@ -210,7 +210,7 @@ fn draw_points(figure: &mut Figure, map: &Map, layout: &Layout) {
     }
 }
 
-/// The number of each group at its centre or median.
+/// The name of each group, or its number, at its centre or median.
 fn draw_groups(figure: &mut Figure, map: &Map, layout: &Layout) {
     let Layout { shown, x, y, .. } = layout;
     let ColorBy::Groups { labels, .. } = &map.color else { return };
@@ -218,7 +218,7 @@ fn draw_groups(figure: &mut Figure, map: &Map, layout: &Layout) {
     if groups.len() > 28 || groups.len() < 2 {
         return;
     }
-    for (label, _, _) in groups.iter().filter(|g| g.0 > 0) {
+    for (label, _, name) in groups.iter().filter(|g| g.0 > 0) {
         let at = if let Some(center) = map.centers.get(label - 1) {
             let at = (x.at(center.0), y.at(center.1));
             for (ink, width) in [(PAPER, 5.0), (INK, 2.2)] {
@@ -239,7 +239,7 @@ fn draw_groups(figure: &mut Figure, map: &Map, layout: &Layout) {
             };
             (x.at(mx), y.at(my))
         };
-        figure.badge(at, &label.to_string(), group(*label).0);
+        figure.badge(at, name, group(*label).0);
     }
 }
 
