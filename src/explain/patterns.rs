@@ -17,23 +17,29 @@ use crate::classify::walk::thresholds;
 const MAX_STATES: usize = 1024;
 /// A single leaf may have more; the outcomes of this many features on one path fit `u16`.
 const MAX_PATH: usize = 12;
-/// Numbers in all tables together (256 MB); larger forests go another way.
+/// Numbers in all tables together; larger forests go another way.
 const MAX_TABLE: usize = 32 << 20;
 /// Rows that are numbered together, so that numbers and sums stay in the first-level cache.
 const BLOCK: usize = 128;
 
-/// A forest as tables.
-pub(crate) struct Tables {
+/// Trees whose tables are there at the same time: those of the next take their place in memory.
+const TREES_AT_ONCE: usize = 16;
+
+/// A forest that can be written as tables.
+pub(crate) struct Tables<'a> {
+    trees: &'a [Tree],
     /// Per feature: the thresholds of all trees, ascending.
     thresholds: Vec<Vec<f64>>,
     /// Per tree: its groups of leaves.
-    trees: Vec<Vec<Group>>,
+    plans: Vec<Vec<Plan>>,
+    /// Outputs in a leaf; only the first `n_outputs` are explained.
+    stride: usize,
     n_outputs: usize,
 }
 
 /// Leaves that are looked up together.
-struct Group {
-    cells: Vec<Cell>,
+struct Group<'a> {
+    cells: &'a [Cell],
     /// Where the values of a line of the table belong in a row of `phi`.
     targets: Vec<usize>,
     /// One line per outcome, shape `(n_states, n_cells * n_outputs)`.
@@ -62,54 +68,106 @@ struct Condition {
     share: f64,
 }
 
-impl Tables {
+impl<'a> Tables<'a> {
     /// The tables of a forest whose first `n_outputs` outputs are explained; `None` where they would be too large.
-    pub fn of(trees: &Trees, n_outputs: usize) -> Option<Self> {
+    pub fn of(trees: &'a Trees, n_outputs: usize) -> Option<Self> {
         let thresholds = thresholds(trees.as_slice(), trees.n_features());
         if thresholds.iter().any(|t| t.len() >= i16::MAX as usize) {
             return None;
         }
-        let builder = Builder { thresholds: &thresholds, stride: trees.n_outputs(), n_outputs };
+        let planner = Planner { thresholds: &thresholds };
         let plans: Vec<Vec<Plan>> =
-            trees.as_slice().iter().map(|t| builder.plan(t)).collect::<Option<_>>()?;
-        if plans.iter().flatten().map(|p| p.n_states * p.cells.len() * n_outputs).sum::<usize>()
-            > MAX_TABLE
-        {
+            trees.as_slice().iter().map(|t| planner.plan(t)).collect::<Option<_>>()?;
+        let numbers = |plan: &Plan| plan.n_states * plan.cells.len() * n_outputs;
+        if plans.iter().flatten().map(numbers).sum::<usize>() > MAX_TABLE {
             return None;
         }
-        let scale = 1.0 / trees.as_slice().len() as f64;
-        let groups = |(tree, plans): (&Tree, Vec<Plan>)| {
-            plans.into_iter().map(|plan| builder.fill(tree, plan, scale)).collect()
-        };
-        let trees = trees.as_slice().par_iter().zip(plans).map(groups).collect();
-        Some(Self { thresholds, trees, n_outputs })
+        let (stride, trees) = (trees.n_outputs(), trees.as_slice());
+        Some(Self { trees, thresholds, plans, stride, n_outputs })
     }
 
-    /// Adds the Shapley values of rows (each of `thresholds.len()` features) to `phi`,
-    /// shape `(n_rows, n_features * n_outputs)`.
-    pub fn add_rows<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [f64]>, phi: &mut [f64]) {
-        let (n, d) = (rows.len(), self.thresholds.len());
-        let padded = n.next_multiple_of(BLOCK);
+    /// Adds the Shapley values of rows (each of `thresholds.len()` features) to `phi`, shape
+    /// `(n_rows, n_features * n_outputs)`, in tasks of `block_rows`; `report` is told the share that is done.
+    pub fn add_rows(
+        &self,
+        rows: &[f64],
+        phi: &mut [f64],
+        block_rows: usize,
+        report: &(dyn Fn(f64) + Sync),
+    ) {
+        let d = self.thresholds.len();
+        let codes: Vec<Vec<i16>> =
+            rows.par_chunks(block_rows * d).map(|rows| self.codes(rows)).collect();
+        let width = d * self.n_outputs;
+        let planned: Vec<(&Tree, &Vec<Plan>)> = self.trees.iter().zip(&self.plans).collect();
+        for (chunk, trees) in planned.chunks(TREES_AT_ONCE).enumerate() {
+            let groups: Vec<Vec<Group>> =
+                trees.par_iter().map(|(tree, plans)| self.groups(tree, plans)).collect();
+            phi.par_chunks_mut(block_rows * width).zip(&codes).for_each(|(phi, codes)| {
+                groups.iter().for_each(|groups| add_groups(groups, codes, phi, width));
+            });
+            report(((chunk + 1) * TREES_AT_ONCE) as f64 / planned.len() as f64);
+        }
+    }
+
+    /// The codes of rows, feature by feature, each filled up with zeros to whole `BLOCK`s.
+    fn codes(&self, rows: &[f64]) -> Vec<i16> {
+        let d = self.thresholds.len();
+        let padded = (rows.len() / d).next_multiple_of(BLOCK);
         let mut codes = vec![0i16; padded * d];
-        for (i, row) in rows.enumerate() {
+        for (i, row) in rows.chunks_exact(d).enumerate() {
             for (f, (x, thresholds)) in row.iter().zip(&self.thresholds).enumerate() {
                 codes[f * padded + i] = thresholds.partition_point(|t| t < x) as i16;
             }
         }
-        let width = d * self.n_outputs;
-        for groups in &self.trees {
-            for (b, phi) in phi.chunks_mut(BLOCK * width).enumerate() {
-                for group in groups {
-                    let mut states = [0u16; BLOCK];
-                    for cell in &group.cells {
-                        let start = cell.feature * padded + b * BLOCK;
-                        if let Ok(codes) = (&codes[start..start + BLOCK]).try_into() {
-                            cell.add(codes, &mut states);
-                        }
-                    }
-                    group.add_lines(&states, phi, width);
+        codes
+    }
+
+    /// The filled tables of one tree.
+    fn groups<'p>(&self, tree: &Tree, plans: &'p [Plan]) -> Vec<Group<'p>> {
+        plans.iter().map(|plan| self.fill(tree, plan)).collect()
+    }
+
+    /// Adds the leaves' values for every outcome into the group's table.
+    fn fill<'p>(&self, tree: &Tree, plan: &'p Plan) -> Group<'p> {
+        let (m, k, scale) = (plan.cells.len(), self.n_outputs, 1.0 / self.trees.len() as f64);
+        let planner = Planner { thresholds: &self.thresholds };
+        let mut table = vec![0.0; plan.n_states * m * k];
+        let mut open = vec![(plan.root, plan.path.clone())];
+        while let Some((node, path)) = open.pop() {
+            match tree.kind(node) {
+                Kind::Split { left, .. } => {
+                    open.push((left + 1, planner.extend(tree, node, &path, false)));
+                    open.push((left, planner.extend(tree, node, &path, true)));
+                }
+                Kind::Leaf(leaf) => {
+                    let values: Vec<f64> = tree.leaf_values(leaf, self.stride)[..k]
+                        .iter()
+                        .map(|v| v * scale)
+                        .collect();
+                    add_leaf(&mut table, plan, &path, &values);
                 }
             }
+        }
+        let targets =
+            plan.cells.iter().flat_map(|c| (0..k).map(move |o| c.feature * k + o)).collect();
+        Group { cells: &plan.cells, targets, table }
+    }
+}
+
+/// Adds what the groups of one tree give to rows with these codes.
+fn add_groups(groups: &[Group<'_>], codes: &[i16], phi: &mut [f64], width: usize) {
+    let padded = (phi.len() / width).next_multiple_of(BLOCK);
+    for (b, phi) in phi.chunks_mut(BLOCK * width).enumerate() {
+        for group in groups {
+            let mut states = [0u16; BLOCK];
+            for cell in group.cells {
+                let start = cell.feature * padded + b * BLOCK;
+                if let Ok(codes) = (&codes[start..start + BLOCK]).try_into() {
+                    cell.add(codes, &mut states);
+                }
+            }
+            group.add_lines(&states, phi, width);
         }
     }
 }
@@ -153,7 +211,7 @@ impl Cell {
     }
 }
 
-impl Group {
+impl Group<'_> {
     fn add_lines(&self, states: &[u16; BLOCK], phi: &mut [f64], width: usize) {
         match self.targets.len() {
             1 => self.add_fixed::<1>(states, phi, width),
@@ -198,14 +256,12 @@ struct Plan {
     n_states: usize,
 }
 
-struct Builder<'a> {
+/// Finds the groups of leaves.
+struct Planner<'a> {
     thresholds: &'a [Vec<f64>],
-    /// Outputs in a leaf; only the first `n_outputs` are explained.
-    stride: usize,
-    n_outputs: usize,
 }
 
-impl Builder<'_> {
+impl Planner<'_> {
     /// Parts a tree into subtrees of few outcomes; `None` when even a leaf has too many.
     fn plan(&self, tree: &Tree) -> Option<Vec<Plan>> {
         let mut plans = Vec::new();
@@ -294,31 +350,6 @@ impl Builder<'_> {
             stride = stride.saturating_mul(cell.n_states());
         }
         cells
-    }
-
-    /// Adds the leaves' values for every outcome into the group's table.
-    fn fill(&self, tree: &Tree, plan: Plan, scale: f64) -> Group {
-        let (m, k) = (plan.cells.len(), self.n_outputs);
-        let mut table = vec![0.0; plan.n_states * m * k];
-        let mut open = vec![(plan.root, plan.path.clone())];
-        while let Some((node, path)) = open.pop() {
-            match tree.kind(node) {
-                Kind::Split { left, .. } => {
-                    open.push((left + 1, self.extend(tree, node, &path, false)));
-                    open.push((left, self.extend(tree, node, &path, true)));
-                }
-                Kind::Leaf(leaf) => {
-                    let values: Vec<f64> = tree.leaf_values(leaf, self.stride)[..k]
-                        .iter()
-                        .map(|v| v * scale)
-                        .collect();
-                    add_leaf(&mut table, &plan, &path, &values);
-                }
-            }
-        }
-        let targets =
-            plan.cells.iter().flat_map(|c| (0..k).map(move |o| c.feature * k + o)).collect();
-        Group { cells: plan.cells, targets, table }
     }
 }
 

@@ -111,6 +111,8 @@ pub struct TreeShap<'a> {
 const TASKS: usize = 16;
 /// Most rows that one task explains at a time.
 const BLOCK_ROWS: usize = 2048;
+/// Rows whose values wait at the same time to be put in place.
+const SLICE_ROWS: usize = 1 << 16;
 /// Tasks explain multiples of so many rows: fewer are not worth fetching the trees for.
 const LEAST_BLOCK_ROWS: usize = 128;
 
@@ -228,40 +230,43 @@ impl<'a> TreeShap<'a> {
         let rows = matrix.as_standard_layout();
         let block_rows = matrix.nrows().div_ceil(TASKS).next_multiple_of(LEAST_BLOCK_ROWS);
         let block_rows = block_rows.clamp(LEAST_BLOCK_ROWS, BLOCK_ROWS);
-        let done = AtomicUsize::new(0);
-        values
-            .axis_chunks_iter_mut(Axis(0), block_rows)
-            .into_par_iter()
-            .zip(rows.axis_chunks_iter(Axis(0), block_rows).into_par_iter())
-            .for_each(|(mut out, block)| {
-                let mut phi = vec![0.0; block.nrows() * d * explained];
-                if let Some(block) = block.as_slice() {
-                    method.add_rows(block, d, &mut phi);
-                }
-                for (mut out, phi) in out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained))
-                {
-                    out.iter_mut().zip(phi).for_each(|(o, p)| *o = *p);
-                    if explained < k {
-                        out[k - 1] = -phi.iter().sum::<f64>();
-                    }
-                }
-                let finished = done.fetch_add(block.nrows(), Relaxed) + block.nrows();
-                self.progress.report(finished, matrix.nrows());
+        let slices = values.axis_chunks_iter_mut(Axis(0), SLICE_ROWS);
+        for (slice, (mut out, rows)) in
+            slices.zip(rows.axis_chunks_iter(Axis(0), SLICE_ROWS)).enumerate()
+        {
+            let Some(rows) = rows.as_slice() else { return };
+            let mut phi = vec![0.0; rows.len() * explained];
+            method.add_rows(rows, d, &mut phi, block_rows, &|share| {
+                let done = (slice * SLICE_ROWS * d) as f64 + share.min(1.0) * rows.len() as f64;
+                self.progress.report(done as usize, matrix.len());
             });
+            out.axis_chunks_iter_mut(Axis(0), block_rows)
+                .into_par_iter()
+                .zip(phi.par_chunks(block_rows * d * explained))
+                .for_each(|(mut out, phi)| {
+                    let lanes = out.lanes_mut(Axis(2)).into_iter().zip(phi.chunks(explained));
+                    for (mut out, phi) in lanes {
+                        out.iter_mut().zip(phi).for_each(|(o, p)| *o = *p);
+                        if explained < k {
+                            out[k - 1] = -phi.iter().sum::<f64>();
+                        }
+                    }
+                });
+        }
     }
 }
 
 /// Two ways to the same values: tables are quick for many rows and small trees.
-enum Method {
-    Tables(Tables),
+enum Method<'a> {
+    Tables(Tables<'a>),
     Quadrature(Vec<Plan>),
 }
 
 /// Rows below which filling tables takes longer than it saves.
 const FEW_ROWS: usize = 500;
 
-impl Method {
-    fn of(trees: &Trees, explained: usize, n_rows: usize) -> Self {
+impl<'a> Method<'a> {
+    fn of(trees: &'a Trees, explained: usize, n_rows: usize) -> Self {
         let tables = (n_rows >= FEW_ROWS).then(|| Tables::of(trees, explained)).flatten();
         tables.map_or_else(
             || {
@@ -273,15 +278,29 @@ impl Method {
         )
     }
 
-    /// Adds the values of a block of rows to `phi`, shape `(n_rows, n_features * explained)`.
-    fn add_rows(&self, block: &[f64], d: usize, phi: &mut [f64]) {
+    /// Adds the values of rows to `phi`, shape `(n_rows, n_features * explained)`, in tasks of `block_rows`; `report`
+    /// is told the share that is done.
+    fn add_rows(
+        &self,
+        rows: &[f64],
+        d: usize,
+        phi: &mut [f64],
+        block_rows: usize,
+        report: &(dyn Fn(f64) + Sync),
+    ) {
         match self {
-            Self::Tables(tables) => tables.add_rows(block.chunks_exact(d), phi),
+            Self::Tables(tables) => tables.add_rows(rows, phi, block_rows, report),
             Self::Quadrature(plans) => {
-                let mut scratch = Scratch::default();
-                for plan in plans {
-                    plan.add_rows(block, d, &mut scratch, phi);
-                }
+                let (done, width) = (AtomicUsize::new(0), phi.len() / rows.len() * d);
+                let blocks = phi.par_chunks_mut(block_rows * width);
+                blocks.zip(rows.par_chunks(block_rows * d)).for_each(|(phi, block)| {
+                    let mut scratch = Scratch::default();
+                    for plan in plans {
+                        plan.add_rows(block, d, &mut scratch, phi);
+                    }
+                    let finished = done.fetch_add(block.len(), Relaxed) + block.len();
+                    report(finished as f64 / rows.len() as f64);
+                });
             }
         }
     }

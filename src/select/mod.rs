@@ -438,7 +438,7 @@ fn held_out(
     seed: u64,
 ) -> Result<Vec<Option<Vec<f64>>>> {
     family_sets
-        .iter()
+        .par_iter()
         .map(|family| {
             let rest: Vec<usize> =
                 (0..features.n_features()).filter(|c| !family.contains(c)).collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use linfa::traits::Fit;
+use rayon::prelude::*;
 
 use super::Grouping;
 use crate::classify::RandomForest;
@@ -97,15 +98,14 @@ fn greedy(
     let candidates = &candidates[..candidates.len().min(MAX_CANDIDATES)];
     let mut list = ShortList { columns: Vec::new(), balanced_accuracy: 0.0 };
     loop {
-        let mut best: Option<(f64, usize)> = None;
-        for &candidate in candidates.iter().filter(|c| !list.columns.contains(c)) {
+        let tried = candidates.par_iter().filter(|c| !list.columns.contains(c)).map(|&candidate| {
             let columns: Vec<usize> = list.columns.iter().copied().chain([candidate]).collect();
             let accuracy = out_of_bag_accuracy(&features.columns(&columns)?, &labels, seed)?;
-            if best.is_none_or(|(reached, _)| accuracy > reached) {
-                best = Some((accuracy, candidate));
-            }
-        }
-        match best {
+            Ok((accuracy, candidate))
+        });
+        let tried: Vec<(f64, usize)> = tried.collect::<Result<_>>()?;
+        // The first of equals.
+        match tried.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best }) {
             Some((accuracy, column)) if accuracy >= list.balanced_accuracy + WORTHWHILE_GAIN => {
                 list.columns.push(column);
                 list.balanced_accuracy = accuracy;

@@ -67,14 +67,16 @@ impl Choices {
         recipe: &Recipe,
     ) -> Result<Self> {
         let mut choices = Self::default();
-        let are_clusters = groups.learning.is_none();
-        for k in [groups.k.saturating_sub(1), groups.k + 1] {
-            if are_clusters && k >= 2 && groups.k >= 2 && k < space.n_rows() {
-                choices.groups.extend(group_choice(format!("k = {k}"), space, k, groups, recipe));
-            }
-        }
-        for (choice, other) in others.iter().filter(|_| are_clusters && groups.k >= 2) {
-            choices.groups.extend(group_choice(choice.clone(), other, groups.k, groups, recipe));
+        if groups.learning.is_none() && groups.k >= 2 {
+            let other_k = [groups.k - 1, groups.k + 1].map(|k| (format!("k = {k}"), space, k));
+            let other_k = other_k.into_iter().filter(|&(_, _, k)| k >= 2 && k < space.n_rows());
+            let other_space =
+                others.iter().map(|(choice, space)| (choice.clone(), space, groups.k));
+            let tried: Vec<_> = other_k.chain(other_space).collect();
+            let tried = tried.into_par_iter();
+            let found =
+                tried.map(|(choice, space, k)| group_choice(choice, space, k, groups, recipe));
+            choices.groups = found.flatten().collect();
         }
         if let Some(umap) = umap {
             let others: Vec<usize> = recipe.other_n_neighbors(features.n_rows()).collect();
