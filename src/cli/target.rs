@@ -79,5 +79,5 @@ fn are_groups(values: &[f64]) -> bool {
         different.insert(value.to_bits());
         value.fract() == 0.0 && different.len() <= MOST_GROUPS
     });
-    are_few_and_whole && 2 * different.len() <= values.len()
+    are_few_and_whole && !different.is_empty() && 2 * different.len() <= values.len()
 }

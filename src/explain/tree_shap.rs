@@ -484,6 +484,24 @@ mod tests {
     }
 
     #[test]
+    fn more_trees_and_rows_than_one_portion_are_explained_alike() {
+        let table = table(600, 3, 4);
+        let labels = table.rows().into_iter().map(|r| usize::from(r[0] * r[1] > r[2]));
+        let data = DatasetBase::new(table.clone(), labels.collect::<Array1<usize>>());
+        let forest = RandomForest::params().n_trees(40).max_depth(4).fit(&data).unwrap();
+        let explain = |rows: Vec<usize>| {
+            let matrix = table.select(Axis(0), &rows);
+            TreeShap::of(&forest).explain_matrix(matrix.view()).unwrap().values
+        };
+        let many = explain((0..SLICE_ROWS + 700).map(|row| row % 600).collect());
+        for (i, values) in many.outer_iter().enumerate() {
+            assert_eq!(values, many.index_axis(Axis(0), i % 600), "row {i}");
+        }
+        let few = explain((0..FEW_ROWS - 1).collect());
+        assert!(few.iter().zip(&many).all(|(a, b)| (a - b).abs() < 1e-14));
+    }
+
+    #[test]
     fn a_forest_without_splits_explains_nothing() {
         let data = DatasetBase::new(Array2::zeros((4, 2)), Array1::from(vec![3, 3, 3, 3]));
         let forest = RandomForest::params().n_trees(3).fit(&data).unwrap();

@@ -322,7 +322,6 @@ struct Kind {
 /// A feature that keeps less than half of its correlation when it is left out made the groups itself.
 const CIRCULAR: f64 = 0.5;
 
-/// `a`, `a and b`, `a, b and c`.
 /// Which features separate the groups, and how many of the runs would have chosen each.
 fn separating(chosen: &[String], ranking: &[RankedFeature], n_runs: usize, kind: Kind) -> String {
     let frequency =
@@ -345,6 +344,7 @@ fn separating(chosen: &[String], ranking: &[RankedFeature], n_runs: usize, kind:
     }
 }
 
+/// `a`, `a and b`, `a, b and c`.
 fn listed(names: &[String]) -> String {
     match names {
         [] => "no feature".to_owned(),

@@ -468,6 +468,13 @@ mod tests {
     }
 
     #[test]
+    fn too_many_columns_are_refused() {
+        let wide = cloud(1, 20, MOST_AXES + 1);
+        let error = MapStability::of(&[wide.clone(), wide.clone()], wide.view(), 0).unwrap_err();
+        assert_eq!(error.to_string(), "a map of 65 columns: at most 64");
+    }
+
+    #[test]
     fn equal_runs_repeat_and_unrelated_runs_do_not() {
         let map = cloud(1, 80, 2);
         let same =

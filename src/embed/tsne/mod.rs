@@ -137,6 +137,21 @@ impl TsneParams {
 
     /// The nearest other rows of each row by the [`metric`](Self::metric), where they are known already, at least
     /// [`n_neighbors`](Self::n_neighbors) of them: the map is the one that a search gives.
+    ///
+    /// ```
+    /// # use linfa::{DatasetBase, traits::Fit};
+    /// # use ndarray::Array2;
+    /// use polariscope::embed::neighbors::{Metric, Neighbors};
+    /// use polariscope::embed::tsne::Tsne;
+    ///
+    /// let waves = Array2::from_shape_fn((60, 3), |(i, j)| ((i * (j + 1)) as f64 / 9.0).sin());
+    /// let params = Tsne::params(2).perplexity(5.0);
+    /// let near = Neighbors::exact(waves.view(), params.n_neighbors(60)?, Metric::Euclidean)?;
+    /// let data = DatasetBase::from(waves);
+    /// let (searched, known) = (params.fit(&data)?, params.clone().neighbors(near).fit(&data)?);
+    /// assert_eq!(searched.coordinates(), known.coordinates());
+    /// # Ok::<(), polariscope::Error>(())
+    /// ```
     pub fn neighbors(mut self, neighbors: impl Into<Arc<Neighbors>>) -> Self {
         self.neighbors = Some(neighbors.into());
         self
